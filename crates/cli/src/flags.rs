@@ -1,0 +1,267 @@
+//! The command line: what may be said. What it means is in `spec.rs`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs containers, on the labs that you wrote.
+#[derive(Debug, Parser)]
+#[command(name = "boxwright", version, disable_help_subcommand = true)]
+pub struct Flags {
+    /// Where the state of running containers is kept [default: $BOXWRIGHT_ROOT, or /run/boxwright for root,
+    /// or $XDG_RUNTIME_DIR/boxwright, or /tmp/boxwright-UID]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command in a new container and wait for its end; the exit code is the command's
+    ///
+    /// A step whose lab is not written yet is left out, and a line says so. Other exit codes: 125 boxwright
+    /// failed, 126 the command cannot be run, 127 it was not found, 128+n signal n ended it, 2 wrong use,
+    /// 70 a flag asks for a lab that is not written.
+    Run(Box<Run>),
+    /// List the namespaces of a process, and who shares them (lab 00)
+    Ns {
+        /// The process [default: boxwright itself, and so your shell's namespaces]
+        #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+        pid: Option<i32>,
+    },
+    /// List the running containers
+    Ps,
+    /// Look at the named volumes, or remove some (lab 06)
+    #[command(subcommand)]
+    Volume(Volume),
+    /// Show what the running containers use, again each second (lab 08)
+    Stats {
+        /// Once, and end
+        #[arg(long)]
+        no_stream: bool,
+        /// A table for people, or JSON for programs, a line a container
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: Format,
+        /// The containers [default: all]
+        names: Vec<String>,
+    },
+    /// Stop every process of a container until `unpause` (lab 08)
+    Pause {
+        /// The container
+        name: String,
+    },
+    /// Let a paused container go on (lab 08)
+    Unpause {
+        /// The container
+        name: String,
+    },
+    /// Change how much a running container may use (labs 07 and 08)
+    #[command(mut_group("Limits", |group| group.required(true)), override_usage = "boxwright update <LIMIT>… <NAME>")]
+    Update {
+        /// How much.
+        #[command(flatten)]
+        limits: Box<Limits>,
+        /// The container
+        name: String,
+    },
+    /// List the processes of a container, by their PIDs inside and outside (lab 03)
+    Top {
+        /// The container, as `boxwright ps` names it
+        name: String,
+    },
+}
+
+/// How much a container may use. Sizes are `512m`, `1.5g` and the like.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Limits {
+    /// Processor time: 1.5 is one and a half processors (lab 07)
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub cpus: Option<String>,
+    /// µs of processor time in each period; -1 for no limit (lab 07)
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
+    pub cpu_quota: Option<i64>,
+    /// The period, 1000 to 1000000 µs [default: 100000] (lab 07)
+    #[arg(long, value_name = "US")]
+    pub cpu_period: Option<u64>,
+    /// The weight against others that want the processor too, 2 to 262144 [default: 1024] (lab 07)
+    #[arg(long, value_name = "SHARES")]
+    pub cpu_shares: Option<u64>,
+    /// The processors that it may run on: 0-2,4 (lab 07)
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_cpus: Option<String>,
+    /// The memory nodes that it may use (lab 07)
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_mems: Option<String>,
+    /// Memory, 6m or more; what wants more is ended (lab 08)
+    #[arg(short, long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub memory: Option<String>,
+    /// Memory and swap together; -1 for as much swap as there is [default: twice --memory] (lab 08)
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub memory_swap: Option<String>,
+    /// What is left to it when the machine runs short of memory (lab 08)
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub memory_reservation: Option<String>,
+    /// How many processes and threads; 0 or -1 for no limit (lab 08)
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub pids_limit: Option<i64>,
+    /// The weight against others that use the disks too, 10 to 1000 (lab 08)
+    #[arg(long, value_name = "WEIGHT")]
+    pub blkio_weight: Option<u16>,
+    /// Bytes a second that it may read from a device (lab 08)
+    #[arg(long, value_name = "PATH:SIZE")]
+    pub device_read_bps: Vec<String>,
+    /// Bytes a second that it may write to a device (lab 08)
+    #[arg(long, value_name = "PATH:SIZE")]
+    pub device_write_bps: Vec<String>,
+    /// Reads a second from a device (lab 08)
+    #[arg(long, value_name = "PATH:NUMBER")]
+    pub device_read_iops: Vec<String>,
+    /// Writes a second to a device (lab 08)
+    #[arg(long, value_name = "PATH:NUMBER")]
+    pub device_write_iops: Vec<String>,
+}
+
+impl Limits {
+    /// The labs that a flag asks for by name.
+    #[must_use]
+    pub fn asks_for(&self) -> Vec<u8> {
+        let cpu = [self.cpu_quota.is_some(), self.cpu_period.is_some(), self.cpu_shares.is_some()];
+        let sets = [&self.cpus, &self.cpuset_cpus, &self.cpuset_mems].into_iter().any(Option::is_some);
+        let sizes = [&self.memory, &self.memory_swap, &self.memory_reservation].into_iter().any(Option::is_some);
+        let rates = [&self.device_read_bps, &self.device_write_bps, &self.device_read_iops, &self.device_write_iops];
+        let others = self.pids_limit.is_some() || self.blkio_weight.is_some();
+        let limits = sizes || others || rates.into_iter().any(|rates| !rates.is_empty());
+        let requests = [(sets || cpu.contains(&true) || limits, 7), (limits, 8)];
+        requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab)).collect()
+    }
+}
+
+/// What to do with volumes.
+#[derive(Debug, Subcommand)]
+pub enum Volume {
+    /// List the named volumes
+    Ls,
+    /// Show where a volume's content is on the host, and which running containers use it
+    Inspect {
+        /// The volume
+        name: String,
+    },
+    /// Remove volumes that no running container uses, and what is in them
+    Rm {
+        /// The volumes
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+/// The flags of `run`. Those after the command are the command's.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The host name inside, 1 to 64 bytes [default: the container's name] (lab 01)
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// The NIS domain name inside, 1 to 64 bytes (lab 01)
+    #[arg(long, value_name = "NAME")]
+    pub domainname: Option<String>,
+    /// Message queues, semaphores and shared memory of its own, or the host's [default: private] (lab 02)
+    #[arg(long, value_name = "MODE")]
+    pub ipc: Option<Ipc>,
+    /// Start a small init as PID 1, which reaps orphans and passes signals on, and the command as its child (lab 03)
+    #[arg(long)]
+    pub init: bool,
+    /// The directory that becomes /, or the word `host`: a small one is built from this machine's own
+    /// programs, and removed at the end; in a DIR the directories to mount on, such as `proc`, are made when
+    /// they are missing, and stay [default: the host's /] (labs 04 and 05)
+    #[arg(long, value_name = "DIR|host")]
+    pub rootfs: Option<PathBuf>,
+    /// Let a file or directory of the host (an absolute path or ./relative), or a volume by its name, be seen at
+    /// DST; DST alone gets a volume that goes with the container (lab 06)
+    #[arg(short, long, value_name = "[SRC:]DST[:ro]")]
+    pub volume: Vec<String>,
+    /// The same in Docker's longer words: type=bind|volume|tmpfs,source=SRC,target=DST,readonly, … (lab 06)
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub mount: Vec<String>,
+    /// Mount an empty directory in memory at DST (lab 06)
+    #[arg(long, value_name = "DST[:size=64m,mode=1777]")]
+    pub tmpfs: Vec<String>,
+    /// Let nothing be written to / but what is mounted below it (lab 06)
+    #[arg(long)]
+    pub read_only: bool,
+    /// How much it may use.
+    #[command(flatten)]
+    pub limits: Limits,
+    /// How readily the kernel ends it when the machine's memory is used up, -1000 to 1000 (lab 08)
+    #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
+    pub oom_score_adj: Option<i32>,
+    /// Give it a device of the host, and of it no more than the letters say: read, write, mknod (lab 08)
+    #[arg(long, value_name = "SRC[:DST][:rwm]")]
+    pub device: Vec<String>,
+    /// Let it use devices by their numbers, if it makes their nodes itself: 'c 1:11 r' (lab 08)
+    #[arg(long, value_name = "RULE")]
+    pub device_cgroup_rule: Vec<String>,
+    /// Set an environment variable; the host's own are not passed on
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// The working directory inside [default: / with --rootfs, else where you are]
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<PathBuf>,
+    /// Give the command your standard input; without, it reads /dev/null
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the command a terminal of its own
+    #[arg(short, long)]
+    pub tty: bool,
+    /// The container's name [default: 12 random hexadecimal digits]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Accepted for Docker's sake: before lab 12 nothing of a container outlives it
+    #[arg(long)]
+    pub rm: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// How something is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs: one object a line.
+    Json,
+}
+
+/// Whose System V objects and POSIX queues the container sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ipc {
+    /// Its own.
+    Private,
+    /// The host's.
+    Host,
+}
+
+impl Run {
+    /// The labs that a flag asks for by name. What is a default is no request.
+    #[must_use]
+    pub fn asks_for(&self) -> Vec<u8> {
+        let mounts = self.read_only || [&self.volume, &self.mount, &self.tmpfs].iter().any(|flags| !flags.is_empty());
+        let devices = !self.device.is_empty() || !self.device_cgroup_rule.is_empty();
+        let requests = [
+            (self.hostname.is_some() || self.domainname.is_some(), 1),
+            (self.ipc == Some(Ipc::Private), 2),
+            (self.init, 3),
+            // Both change the mounts of their namespace: without lab 04's, the host's.
+            (self.rootfs.is_some() || mounts, 4),
+            (self.rootfs.is_some(), 5),
+            // Nodes are made where lab 06 finds the place.
+            (mounts || !self.device.is_empty(), 6),
+            (devices, 7),
+            (devices || self.oom_score_adj.is_some(), 8),
+        ];
+        let own = requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab));
+        own.chain(self.limits.asks_for()).collect()
+    }
+}

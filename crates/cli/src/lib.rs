@@ -1,0 +1,22 @@
+//! boxwright's command line: which words there are ([`flags`]), and what they mean as an OCI configuration
+//! ([`spec`]).
+//!
+//! A package of its own because nothing in it depends on the labs: in the binary, clap's derived code would be
+//! compiled again after every edit of a lab.
+
+mod devices;
+pub mod flags;
+mod mounts;
+pub mod resources;
+pub mod spec;
+
+pub use flags::{Command, Flags, Format, Limits, Run, Volume};
+pub use mounts::Places;
+
+use clap::Parser;
+
+/// Reads the command line. Wrong use ends the process with one helpful line and exit code 2.
+#[must_use]
+pub fn parse() -> Flags {
+    Flags::parse()
+}

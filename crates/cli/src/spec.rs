@@ -1,0 +1,209 @@
+//! Flags become an OCI configuration: the one language that every container is described in.
+
+use std::collections::HashMap;
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::{During, Result, borrowed_userns, plan};
+use nix::unistd::{getegid, geteuid};
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    Linux, LinuxBuilder, LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Process,
+    ProcessBuilder, RootBuilder, Spec, SpecBuilder,
+};
+
+use crate::devices::{self, Devices};
+use crate::flags::{Ipc, Run};
+use crate::mounts::{self, Asked, Places};
+use crate::resources::resources;
+
+/// Docker's, so that programs are found wherever an image has them.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What tells about the whole machine, or reads its memory: Docker's list.
+const MASKED: [&str; 11] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+/// What changes the whole machine when it is written to: Docker's list.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+pub(crate) type Built<T> = std::result::Result<T, OciSpecError>;
+
+/// The configuration of the container `id`; what boxwright makes for it goes below `places`.
+///
+/// # Errors
+/// [`model::Error::Invalid`] for a mount or a device that cannot be right. Any other value is [`model::Plan`]'s to refuse.
+pub fn from_flags(run: &Run, id: &str, places: &Places) -> Result<Spec> {
+    let asked = mounts::asked(run, places)?;
+    let mut resources = resources(&run.limits)?;
+    let Devices { nodes, rules, annotations } = devices::asked(run)?;
+    resources.set_devices(Some(rules));
+    let spec = spec(run, id, places, asked, resources).map_err(io::Error::other);
+    let mut spec = spec.during("make", "the OCI configuration")?;
+    spec.annotations_mut().get_or_insert_default().extend(annotations);
+    spec.linux_mut().get_or_insert_default().set_devices(Some(nodes));
+    Ok(spec)
+}
+
+fn spec(run: &Run, id: &str, places: &Places, asked: Vec<Asked>, resources: LinuxResources) -> Built<Spec> {
+    let mut spec = SpecBuilder::default()
+        .version("1.2.0")
+        .process(process(run, id)?)
+        .hostname(run.hostname.as_deref().unwrap_or(id))
+        .mounts(mounts::all(asked, run.rootfs.is_some(), is_private(run))?)
+        .annotations(annotations(run))
+        .linux(linux(run, resources)?)
+        .build()?;
+    spec.set_domainname(run.domainname.clone());
+    // Without a root in the configuration it keeps the caller's.
+    let root = root(run, &places.container);
+    let root = root.map(|path| RootBuilder::default().path(path).readonly(run.read_only).build());
+    spec.set_root(root.transpose()?);
+    Ok(spec)
+}
+
+fn process(run: &Run, id: &str) -> Built<Process> {
+    let mut env = vec![PATH.into(), "HOME=/root".into(), format!("HOSTNAME={}", run.hostname.as_deref().unwrap_or(id))];
+    env.extend(run.tty.then(|| "TERM=xterm".into()));
+    env.extend(run.env.iter().cloned());
+    let here = || env::current_dir().unwrap_or_else(|_| "/".into());
+    let cwd = match (&run.workdir, &run.rootfs) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(_)) => "/".into(),
+        (None, None) => here(),
+    };
+    let mut process =
+        ProcessBuilder::default().terminal(run.tty).args(run.command.clone()).env(last_of_each(env)).cwd(cwd);
+    if let Some(score) = run.oom_score_adj {
+        process = process.oom_score_adj(score);
+    }
+    process.build()
+}
+
+/// Of several values for one variable the last one counts, in the place of the first.
+fn last_of_each(env: Vec<String>) -> Vec<String> {
+    let name = |pair: &str| pair.split_once('=').map(|(name, _)| name.to_owned());
+    let mut kept: Vec<String> = Vec::new();
+    for pair in env {
+        match kept.iter_mut().find(|other| name(other).is_some() && name(other) == name(&pair)) {
+            Some(other) => *other = pair,
+            None => kept.push(pair),
+        }
+    }
+    kept
+}
+
+fn linux(run: &Run, resources: LinuxResources) -> Built<Linux> {
+    let mut kinds =
+        vec![LinuxNamespaceType::Uts, LinuxNamespaceType::Pid, LinuxNamespaceType::Mount, LinuxNamespaceType::Cgroup];
+    kinds.extend(is_private(run).then_some(LinuxNamespaceType::Ipc));
+    let mut linux = LinuxBuilder::default().resources(resources);
+    if borrowed_userns::is_needed() {
+        kinds.push(LinuxNamespaceType::User);
+        let only = |id| LinuxIdMappingBuilder::default().container_id(0u32).host_id(id).size(1u32).build();
+        linux = linux.uid_mappings(vec![only(geteuid().as_raw())?]).gid_mappings(vec![only(getegid().as_raw())?]);
+    }
+    let namespaces = kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build());
+    // The host's own /proc and /sys stay as they are for whoever keeps its root.
+    let hidden = |paths: &[&str]| paths.iter().filter(|_| run.rootfs.is_some()).map(ToString::to_string).collect();
+    let linux = linux.masked_paths::<Vec<_>>(hidden(&MASKED)).readonly_paths::<Vec<_>>(hidden(&READ_ONLY));
+    linux.namespaces(namespaces.collect::<Built<Vec<_>>>()?).build()
+}
+
+fn is_private(run: &Run) -> bool {
+    run.ipc != Some(Ipc::Host)
+}
+
+/// What Docker knows and the OCI specification does not.
+fn annotations(run: &Run) -> HashMap<String, String> {
+    let from_host = run.rootfs.as_deref() == Some(Path::new("host"));
+    let read_only = run.read_only && run.rootfs.is_none();
+    let all = [
+        (plan::INIT, run.init),
+        (plan::STDIN, run.interactive),
+        (plan::FROM_HOST, from_host),
+        (plan::READ_ONLY, read_only),
+    ];
+    all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name.into(), "true".into())).collect()
+}
+
+fn root(run: &Run, directory: &Path) -> Option<PathBuf> {
+    match run.rootfs.as_deref()? {
+        word if word == Path::new("host") => Some(directory.join("rootfs")),
+        path => Some(path.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{Command, Flags};
+    use clap::Parser;
+
+    fn flags(line: &str) -> Run {
+        match Flags::parse_from(line.split(' ')).command {
+            Command::Run(run) => *run,
+            other => panic!("expected run, got {other:?}"),
+        }
+    }
+
+    fn spec(line: &str) -> Spec {
+        let places = Places { container: "/state/box".into(), volumes: model::VolumeDir::of_the_caller() };
+        from_flags(&flags(line), "box", &places).unwrap()
+    }
+
+    #[test]
+    fn flags_after_the_command_are_the_commands() {
+        for line in ["boxwright run -t ls -i --rootfs x", "boxwright run -t -- ls -i --rootfs x"] {
+            let run = flags(line);
+            assert_eq!(run.command, ["ls", "-i", "--rootfs", "x"], "{line}");
+            assert!(run.tty && !run.interactive && run.rootfs.is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_default_asks_for_no_lab() {
+        assert_eq!(flags("boxwright run ls").asks_for(), Vec::<u8>::new());
+        assert_eq!(flags("boxwright run --ipc host ls").asks_for(), Vec::<u8>::new());
+        assert_eq!(flags("boxwright run --hostname a --ipc private --init ls").asks_for(), [1, 2, 3]);
+        assert_eq!(flags("boxwright run --rootfs host ls").asks_for(), [4, 5]);
+        assert_eq!(flags("boxwright run -v /a:/b ls").asks_for(), [4, 6]);
+        assert_eq!(flags("boxwright run --read-only --rootfs host ls").asks_for(), [4, 5, 6]);
+        assert_eq!(flags("boxwright run --device /dev/fuse ls").asks_for(), [6, 7, 8]);
+    }
+
+    #[test]
+    fn the_words_reach_the_configuration() {
+        let spec = spec("boxwright run --rootfs host --init --env A=1 --env A=2 --workdir /tmp -t ls -l");
+        let process = spec.process().as_ref().unwrap();
+        assert_eq!(process.args().as_ref().unwrap(), &["ls", "-l"]);
+        assert_eq!(process.cwd(), Path::new("/tmp"));
+        assert_eq!(process.terminal(), Some(true));
+        let env = process.env().as_ref().unwrap();
+        assert!(env.contains(&"A=2".into()) && !env.contains(&"A=1".into()) && env.contains(&"HOSTNAME=box".into()));
+        assert_eq!(spec.root().as_ref().unwrap().path(), Path::new("/state/box/rootfs"));
+        assert_eq!(spec.hostname().as_deref(), Some("box"));
+        assert!(spec.annotations().as_ref().unwrap().contains_key(plan::INIT));
+    }
+
+    #[test]
+    fn the_hosts_queues_are_not_mounted() {
+        let kinds = |spec: &Spec| -> Vec<String> {
+            spec.mounts().iter().flatten().filter_map(|mount| mount.typ().clone()).collect()
+        };
+        assert_eq!(kinds(&spec("boxwright run ls")), ["proc", "mqueue"]);
+        assert_eq!(kinds(&spec("boxwright run --ipc host ls")), ["proc"]);
+        assert_eq!(kinds(&spec("boxwright run --ipc host --rootfs host ls")), ["proc", "tmpfs", "devpts", "tmpfs"]);
+    }
+}

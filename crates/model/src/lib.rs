@@ -1,0 +1,35 @@
+//! The nouns of boxwright. Every floor above speaks in these, and none of them knows who does the work.
+//!
+//! In reading order: [`Error`] and [`During`] (what every function returns), [`NsKind`] and its like (what the
+//! labs look at), [`Cgroup`] (what they hold), [`Plan`] (what a container is to be), [`Message`] (what the child tells the parent),
+//! [`StateDir`] (what runs), [`VolumeDir`] (what stays), [`exit`] (what the caller learns), [`borrowed_userns`] (until lab 09).
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "boxwright builds containers out of the Linux kernel: book/src/setup.md shows how to get one on this system"
+);
+
+// Elsewhere the line above is to be the only complaint.
+#[cfg(target_os = "linux")]
+pub mod borrowed_userns;
+pub mod cgroup;
+mod error;
+pub mod exit;
+mod message;
+mod mount;
+mod namespace;
+pub mod plan;
+mod queue;
+pub mod size;
+mod state;
+pub mod volumes;
+
+pub use cgroup::Cgroup;
+pub use error::{During, Error, Result};
+pub use message::Message;
+pub use mount::{Node, Propagation};
+pub use namespace::{Namespace, NsId, NsKind};
+pub use plan::Plan;
+pub use queue::Queue;
+pub use state::{Claim, State, StateDir};
+pub use volumes::VolumeDir;

@@ -1,0 +1,343 @@
+//! What is to be done, with every question answered: an OCI configuration in which nothing is optional,
+//! nothing is relative and nothing is left to be checked.
+
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+
+use crate::error::{Error, Result};
+
+mod devices;
+mod mount;
+mod resources;
+
+pub use devices::{Device, DeviceAccess, DeviceRule};
+pub use mount::{Access, Bind, COPY_UP, MAKE_SOURCE, Mount, Tmpfs};
+pub use resources::{Cpu, Io, IoKind, IoLimit, Memory, Resources};
+
+/// The longest name that the UTS namespace takes, in bytes (`__NEW_UTS_LEN`).
+pub const NAME_MAX_BYTES: usize = 64;
+/// Annotation: PID 1 is a small init of ours, and the command its child (Docker's `--init`).
+pub const INIT: &str = "org.boxwright.init";
+/// Annotation: the command gets the caller's standard input (Docker's `-i`).
+pub const STDIN: &str = "org.boxwright.stdin";
+/// Annotation: build the root file system, before the start, from this machine's own programs.
+pub const FROM_HOST: &str = "org.boxwright.rootfs-from-host";
+
+/// Annotation: read-only is `/`, though it is the caller's and so has no `root` in the configuration.
+pub const READ_ONLY: &str = "org.boxwright.read-only";
+/// Annotation: a rule for devices was asked for by name. Where none can be set, the container is not started.
+pub const DEVICE_RULES: &str = "org.boxwright.device-rules";
+/// Annotation, with the path inside at its end: where the host has this device.
+pub const DEVICE_SOURCE: &str = "org.boxwright.device-source:";
+
+/// A container to be. Made by [`Plan::from_spec`] alone, changed only to leave out what is not written yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Its name among the running containers.
+    pub id: String,
+    /// The command and its arguments; never empty.
+    pub args: Vec<CString>,
+    /// The command's environment, each `NAME=value`.
+    pub env: Vec<CString>,
+    /// The command's working directory, absolute, as seen from inside.
+    pub cwd: PathBuf,
+    /// Whether the command gets a terminal of its own.
+    pub terminal: bool,
+    /// Whether the command gets the caller's standard input; otherwise it reads /dev/null.
+    pub stdin: bool,
+    /// Whether PID 1 is an init of ours and the command its child.
+    pub init: bool,
+    /// Whether the caller lacks root's powers and borrows them (see [`crate::borrowed_userns`]).
+    pub borrow_userns: bool,
+    /// The names for a UTS namespace of its own; `None` to share the caller's.
+    pub uts: Option<Names>,
+    /// Whether it has an IPC namespace of its own.
+    pub new_ipc: bool,
+    /// Whether it has a PID namespace of its own.
+    pub new_pid: bool,
+    /// Whether it has a mount namespace of its own.
+    pub new_mnt: bool,
+    /// What is mounted, in this order, no two at the same place.
+    pub mounts: Vec<Mount>,
+    /// What is hidden then, files and directories, as far as they are there.
+    pub masked_paths: Vec<PathBuf>,
+    /// What can be read only then, as far as it is there.
+    pub read_only_paths: Vec<PathBuf>,
+    /// Whether `/` itself can be read only, apart from what is mounted below it.
+    pub read_only_root: bool,
+    /// The directory that becomes its `/`; `None` for the caller's.
+    pub rootfs: Option<PathBuf>,
+    /// Whether `rootfs` is first filled with this machine's own programs.
+    pub rootfs_from_host: bool,
+    /// Whether it has a cgroup of its own, where the caller may make one.
+    pub cgroup: bool,
+    /// Whether it sees that cgroup as the top of the tree.
+    pub new_cgroup: bool,
+    /// How much it may use.
+    pub resources: Resources,
+    /// How readily the kernel ends it when the machine's memory is used up, -1000 to 1000; `None` for the caller's own.
+    pub oom_score_adj: Option<i32>,
+    /// The host's devices that it gets.
+    pub devices: Vec<Device>,
+    /// Whether it must not start where rules for devices cannot be set.
+    pub must_rule_devices: bool,
+    /// Whether every descriptor but the standard three is kept from the command.
+    pub seal_fds: bool,
+}
+
+/// The two strings of a UTS namespace; `None` keeps what the caller's has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// As `hostname(1)` shows it.
+    pub hostname: Option<String>,
+    /// As `domainname(1)` shows it.
+    pub domainname: Option<String>,
+}
+
+impl Plan {
+    /// Answers every question that `spec` leaves open, and checks every value once.
+    ///
+    /// `bundle` is where a relative `root.path` starts.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the field by its place in the OCI configuration, and which values are right.
+    pub fn from_spec(id: &str, spec: &Spec, bundle: &Path) -> Result<Plan> {
+        let process = spec.process().as_ref().ok_or_else(|| Error::invalid("process", "", "a command to run"))?;
+        let is_new = |kind| namespaces(spec).any(|(namespace, _)| namespace == kind);
+        let is_set = |annotation| spec.annotations().as_ref().is_some_and(|all| all.contains_key(annotation));
+        if let Some((_, path)) = namespaces(spec).find(|(_, path)| path.is_some()) {
+            let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+            return Err(Error::invalid("linux.namespaces path", path, "none: joining a namespace comes with lab 15"));
+        }
+        let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        let plan = Plan {
+            id: checked_id(id)?,
+            args: args(process)?,
+            env: env(process)?,
+            cwd: cwd(process)?,
+            terminal: process.terminal().unwrap_or(false),
+            stdin: is_set(STDIN),
+            init: is_set(INIT),
+            borrow_userns: is_new(LinuxNamespaceType::User),
+            uts: is_new(LinuxNamespaceType::Uts).then(|| names(spec)).transpose()?,
+            new_ipc: is_new(LinuxNamespaceType::Ipc),
+            new_pid: is_new(LinuxNamespaceType::Pid),
+            new_mnt: is_new(LinuxNamespaceType::Mount),
+            mounts: mounts(spec)?,
+            masked_paths: paths(spec.linux().as_ref().and_then(|linux| linux.masked_paths().as_ref()))?,
+            read_only_paths: paths(spec.linux().as_ref().and_then(|linux| linux.readonly_paths().as_ref()))?,
+            read_only_root: is_set(READ_ONLY) || spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)),
+            rootfs: rootfs(spec, bundle, is_set(FROM_HOST))?,
+            rootfs_from_host: is_set(FROM_HOST),
+            cgroup: true,
+            new_cgroup: is_new(LinuxNamespaceType::Cgroup),
+            resources: resources.map(Resources::from_oci).transpose()?.unwrap_or_default(),
+            oom_score_adj: oom_score_adj(process)?,
+            devices: devices(spec)?,
+            must_rule_devices: is_set(DEVICE_RULES),
+            seal_fds: true,
+        };
+        let mounts = !plan.mounts.is_empty() || !plan.masked_paths.is_empty() || !plan.read_only_paths.is_empty();
+        if !plan.new_mnt && (plan.rootfs.is_some() || mounts || plan.read_only_root) {
+            return Err(Error::invalid("linux.namespaces", "", "with root or mounts it holds a mount namespace"));
+        }
+        Ok(plan)
+    }
+}
+
+/// Checks a container's name: it becomes a directory, and a host name.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn checked_id(id: &str) -> Result<String> {
+    let starts_well = id.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let is_plain = id.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    if starts_well && is_plain && id.len() <= NAME_MAX_BYTES {
+        return Ok(id.into());
+    }
+    Err(Error::invalid("name (--name)", id, "1 to 64 of a-z A-Z 0-9 _ . -, the first a letter or a digit"))
+}
+
+fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&PathBuf>)> {
+    let all = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
+    all.into_iter().flatten().map(|namespace| (namespace.typ(), namespace.path().as_ref()))
+}
+
+fn args(process: &Process) -> Result<Vec<CString>> {
+    let args = process.args().as_deref().unwrap_or_default();
+    match args.first() {
+        Some(command) if !command.is_empty() => args.iter().map(|arg| c_string("process.args", arg)).collect(),
+        _ => Err(Error::invalid("process.args", args.join(" "), "a command that is not empty")),
+    }
+}
+
+fn env(process: &Process) -> Result<Vec<CString>> {
+    let check = |pair: &String| match pair.split_once('=') {
+        Some((name, _)) if !name.is_empty() => c_string("process.env (--env)", pair),
+        _ => Err(Error::invalid("process.env (--env)", pair, "NAME=value")),
+    };
+    process.env().iter().flatten().map(check).collect()
+}
+
+fn cwd(process: &Process) -> Result<PathBuf> {
+    let cwd = process.cwd();
+    c_string("process.cwd (--workdir)", &cwd.to_string_lossy())?;
+    if cwd.is_absolute() {
+        return Ok(cwd.clone());
+    }
+    Err(Error::invalid("process.cwd (--workdir)", cwd.to_string_lossy(), "an absolute path"))
+}
+
+fn names(spec: &Spec) -> Result<Names> {
+    let check = |what, name: &Option<String>| match name {
+        Some(name) if name.is_empty() || name.len() > NAME_MAX_BYTES || name.contains('\0') => {
+            Err(Error::invalid(what, name, "1 to 64 bytes"))
+        }
+        name => Ok(name.clone()),
+    };
+    Ok(Names {
+        hostname: check("hostname (--hostname)", spec.hostname())?,
+        domainname: check("domainname (--domainname)", spec.domainname())?,
+    })
+}
+
+fn mounts(spec: &Spec) -> Result<Vec<Mount>> {
+    let mounts: Vec<Mount> = spec.mounts().iter().flatten().map(Mount::from_oci).collect::<Result<_>>()?;
+    let is_twice = |mount: &&Mount| mounts.iter().filter(|other| other.at() == mount.at()).count() > 1;
+    match mounts.iter().find(is_twice) {
+        Some(mount) => Err(Error::invalid("mount point", mount.at().to_string_lossy(), "one mount for each place")),
+        None => Ok(mounts),
+    }
+}
+
+fn paths(list: Option<&Vec<String>>) -> Result<Vec<PathBuf>> {
+    let check = |path: &String| mount::checked_path("linux.maskedPaths, linux.readonlyPaths", Path::new(path));
+    list.into_iter().flatten().map(check).collect()
+}
+
+fn rootfs(spec: &Spec, bundle: &Path, from_host: bool) -> Result<Option<PathBuf>> {
+    let Some(root) = spec.root() else {
+        return Ok(None);
+    };
+    let path = bundle.join(root.path());
+    if from_host {
+        return Ok(Some(path)); // it is made later, inside a directory of ours
+    }
+    match path.canonicalize() {
+        Ok(path) if path == Path::new("/") => Ok(None),
+        Ok(path) if path.is_dir() => Ok(Some(path)),
+        _ => Err(Error::invalid("root.path (--rootfs)", path.to_string_lossy(), "a directory, or the word host")),
+    }
+}
+
+fn oom_score_adj(process: &Process) -> Result<Option<i32>> {
+    match process.oom_score_adj() {
+        Some(score) if !(-1000..=1000).contains(&score) => {
+            Err(Error::invalid("process.oomScoreAdj (--oom-score-adj)", score.to_string(), "-1000 to 1000"))
+        }
+        score => Ok(score),
+    }
+}
+
+fn devices(spec: &Spec) -> Result<Vec<Device>> {
+    let all = spec.linux().as_ref().and_then(|linux| linux.devices().as_ref());
+    let source =
+        |at: &Path| Some(spec.annotations().as_ref()?.get(&format!("{DEVICE_SOURCE}{}", at.display()))?.into());
+    all.into_iter().flatten().map(|device| Device::from_oci(device, source(device.path()))).collect()
+}
+
+fn c_string(what: &'static str, value: &str) -> Result<CString> {
+    CString::new(value).or(Err(Error::invalid(what, value, "text without a NUL byte")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oci_spec::runtime::{
+        LinuxBuilder, LinuxNamespaceBuilder, MountBuilder, ProcessBuilder, RootBuilder, SpecBuilder,
+    };
+
+    fn spec(process: ProcessBuilder) -> Spec {
+        let kinds = [LinuxNamespaceType::Uts, LinuxNamespaceType::Pid, LinuxNamespaceType::Mount];
+        let namespaces: Vec<_> =
+            kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build().unwrap()).collect();
+        let mut spec = SpecBuilder::default()
+            .process(process.build().unwrap())
+            .hostname("box")
+            .linux(LinuxBuilder::default().namespaces(namespaces).build().unwrap())
+            .build()
+            .unwrap();
+        spec.set_root(None).set_mounts(None);
+        spec
+    }
+
+    fn process() -> ProcessBuilder {
+        ProcessBuilder::default().args(vec!["true".to_string()]).cwd("/").env(vec!["A=1".to_string()])
+    }
+
+    fn refusal(spec: &Spec) -> String {
+        Plan::from_spec("box", spec, Path::new("/")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_spec_becomes_a_plan_without_questions() {
+        let plan = Plan::from_spec("box", &spec(process()), Path::new("/")).unwrap();
+        assert_eq!(plan.args, [c"true".to_owned()]);
+        assert_eq!(plan.env, [c"A=1".to_owned()]);
+        assert_eq!(plan.uts, Some(Names { hostname: Some("box".into()), domainname: None }));
+        assert!(plan.new_pid && plan.new_mnt && !plan.new_ipc && !plan.init && !plan.terminal);
+        assert_eq!(plan.rootfs, None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_field_and_the_right_values() {
+        for (bad, words) in [
+            (spec(process().args(Vec::<String>::new())), "process.args \"\" is not valid: a command"),
+            (spec(process().args(vec!["a\0b".to_string()])), "without a NUL byte"),
+            (spec(process().cwd("tmp")), "process.cwd (--workdir) \"tmp\" is not valid: an absolute path"),
+            (spec(process().env(vec!["novalue".to_string()])), "\"novalue\" is not valid: NAME=value"),
+            (spec(process().env(vec!["=x".to_string()])), "NAME=value"),
+        ] {
+            assert!(refusal(&bad).contains(words), "expected {words:?} in {:?}", refusal(&bad));
+        }
+    }
+
+    #[test]
+    fn a_host_name_has_at_most_64_bytes() {
+        let mut spec = spec(process());
+        spec.set_hostname(Some("h".repeat(64)));
+        assert!(Plan::from_spec("box", &spec, Path::new("/")).is_ok());
+        // 33 letters, 66 bytes: the kernel counts bytes.
+        spec.set_hostname(Some("é".repeat(33)));
+        assert!(refusal(&spec).contains("1 to 64 bytes"));
+    }
+
+    #[test]
+    fn a_root_file_system_is_a_directory_that_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spec = spec(process());
+        spec.set_root(Some(RootBuilder::default().path("rootfs").build().unwrap()));
+        let plan = |spec: &Spec| Plan::from_spec("box", spec, directory.path());
+        assert!(plan(&spec).unwrap_err().to_string().contains("root.path (--rootfs)"));
+        std::fs::create_dir(directory.path().join("rootfs")).unwrap();
+        assert!(plan(&spec).unwrap().rootfs.unwrap().is_absolute());
+    }
+
+    #[test]
+    fn two_mounts_on_one_place_are_refused() {
+        let proc = |at: &str| MountBuilder::default().destination(at).typ("proc").build().unwrap();
+        let mut spec = spec(process());
+        spec.set_mounts(Some(vec![proc("/proc"), proc("/proc/")]));
+        assert!(refusal(&spec).contains("mount point \"/proc\""));
+    }
+
+    #[test]
+    fn a_name_cannot_lead_out_of_the_state_directory() {
+        for bad in ["", ".", "..", "../x", "a/b", "-rm", ".lock", &"n".repeat(65)] {
+            assert!(checked_id(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert!(checked_id("web_1.2-b").is_ok());
+    }
+}
