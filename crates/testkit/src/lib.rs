@@ -1,0 +1,79 @@
+//! What every lab's tests use.
+//!
+//! - [`Shield`]: a throw-away host for the learner's code. [`shielded`] is the short form.
+//! - [`inside`]: what a process sees of itself; [`observe`], [`in_child`]: look into a child.
+//! - [`check!`], [`Explained`]: failure messages that teach.
+//! - [`needs!`]: what a test needs of the machine, declared.
+//! - [`Rootfs`]: a root file system from this machine's own programs.
+
+mod audit;
+mod cgroup;
+mod children;
+mod failure;
+mod frame;
+mod host;
+mod inside;
+mod lesson;
+pub mod needs;
+mod patience;
+mod report;
+pub mod rootfs;
+mod shield;
+mod sys;
+mod user;
+
+pub use audit::Finding;
+pub use cgroup::{PREFIX as CGROUP_PREFIX, cgroup_dirs};
+pub use children::{Child, Running, in_child, launch, observe, start_child};
+pub use failure::Failure;
+pub use host::{dir, disk_dir, host_mqueue, remove_tree};
+pub use inside::{Inside, Mount, inside, moves_only, namespaces};
+pub use lesson::{Explained, teach};
+pub use patience::{SLOWNESS, patience};
+pub use rootfs::Rootfs;
+pub use shield::{DEADLINE, Shield, shielded};
+pub use sys::drop_capabilities;
+pub use user::{SUBORDINATE, USER};
+
+/// The learner's `boxwright`, as a command of the test crate's own `assert_cmd`; under a shield its state is kept in
+/// the test's directory.
+#[macro_export]
+macro_rules! boxwright {
+    () => {
+        ::assert_cmd::Command::new(env!("CARGO_BIN_EXE_boxwright"))
+    };
+}
+
+/// At the top of a test that starts `boxwright`: fails, with a line that says what to do, unless the test's own lab is
+/// written, and those that it leans on: `written!(4)`, `written!(4, leans on 3, 5)`.
+#[macro_export]
+macro_rules! written {
+    ($own:literal $(, leans on $($other:literal),+)?) => {
+        $crate::require_written($own, ::boxwright::steps::written($own), &[$($(
+            ($other, ::boxwright::steps::written($other))
+        ),+)?]);
+    };
+}
+
+/// Behind [`written!`]: each lab's number and whether it is written.
+///
+/// # Panics
+/// When one is not.
+#[track_caller]
+pub fn require_written(own: u8, is_written: bool, others: &[(u8, bool)]) {
+    assert!(is_written, "lab {own:02} is not written yet: `cargo lab test {own}`");
+    for (lab, is_written) in others {
+        assert!(
+            is_written,
+            "this test leans on lab {lab:02}, which is not written yet: write it first, or let the reference stand in for \
+             it: `cargo lab skip {lab}`"
+        );
+    }
+}
+
+/// Four random hexadecimal digits and more: a name that no solution can know beforehand.
+#[must_use]
+pub fn random_name(prefix: &str) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{prefix}-{:08x}", RandomState::new().hash_one(prefix) as u32)
+}
