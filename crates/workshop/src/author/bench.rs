@@ -1,0 +1,144 @@
+//! The workbench: puts texts in place of a lab's files, runs the lab's tests, remembers what came of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::all::Share;
+use super::host;
+use super::tree::Tree;
+use crate::course::{Course, Lab};
+use crate::exercise::Solution;
+use crate::libtest::{self, Build, Cargo, Report, Test};
+
+/// A lab's tests take two seconds; whatever takes this long hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A copy of the course, and what was tried in it.
+pub struct Bench {
+    pub course: Course,
+    tree: Tree,
+    /// By the lab and the text that stood in place of its solution.
+    tried: HashMap<(u8, String), Rc<Attempt>>,
+}
+
+/// What came of running a lab's tests.
+pub struct Attempt {
+    pub outcome: Outcome,
+    /// Building and running.
+    pub took: Duration,
+    /// What is other on the host than before.
+    pub left: Vec<String>,
+}
+
+pub enum Outcome {
+    /// It does not compile: what rustc says.
+    Broken(String),
+    Ran(Report),
+}
+
+impl Bench {
+    pub fn new(course: &Course, share: Share) -> Result<Self> {
+        Ok(Self { course: course.clone(), tree: Tree::sync(&course.root, share.number)?, tried: HashMap::new() })
+    }
+
+    /// The labs that have tests already; that the others have none is for `forms` to say.
+    pub fn tested(&self) -> Vec<Lab> {
+        self.course.labs.iter().filter(|lab| self.course.root.join(lab.tests()).exists()).cloned().collect()
+    }
+
+    /// The solution of `lab`, parsed.
+    pub fn solution(&self, lab: &Lab) -> Result<Solution> {
+        Solution::read(&self.course.root, &lab.solution())
+    }
+
+    /// Runs the tests of `lab` with `text` in place of its solution, or remembers having done so.
+    pub fn attempt(&mut self, lab: &Lab, text: String) -> Result<Rc<Attempt>> {
+        match self.tried.get(&(lab.number, text.clone())) {
+            Some(attempt) => Ok(attempt.clone()),
+            None => self.attempt_anew(lab, text),
+        }
+    }
+
+    /// The same, whatever came of it before.
+    pub fn attempt_anew(&mut self, lab: &Lab, text: String) -> Result<Rc<Attempt>> {
+        let key = (lab.number, text);
+        let cargo = self.arrange(true, BTreeMap::from([(lab.solution(), key.1.clone())]))?;
+        let attempt = Rc::new(test(&cargo, lab)?);
+        self.tried.insert(key, attempt.clone());
+        Ok(attempt)
+    }
+
+    /// Makes these files of the copy differ from the course, and no others; gives the cargo to go on with.
+    pub fn arrange(&mut self, solutions: bool, files: BTreeMap<PathBuf, String>) -> Result<Cargo> {
+        self.tree.arrange(files)?;
+        Ok(self.tree.cargo(solutions))
+    }
+}
+
+/// Builds and runs the tests of `lab`, and looks at the host before and after.
+pub fn test(cargo: &Cargo, lab: &Lab) -> Result<Attempt> {
+    let (before, start) = (host::snapshot()?, Instant::now());
+    let outcome = match cargo.build_test(&lab.name())? {
+        Build::Failed { rendered } => Outcome::Broken(rendered),
+        Build::Ready { program, .. } => Outcome::Ran(libtest::run(&mut cargo.command(&program), LIMIT)?),
+    };
+    let took = start.elapsed();
+    Ok(Attempt { outcome, took, left: host::difference(&before)? })
+}
+
+impl Attempt {
+    /// The report, if it compiles.
+    pub fn report(&self) -> Option<&Report> {
+        match &self.outcome {
+            Outcome::Broken(_) => None,
+            Outcome::Ran(report) => Some(report),
+        }
+    }
+
+    /// The failed test that says `words`, if any.
+    pub fn says(&self, words: &str) -> Option<&Test> {
+        self.report()?.failed().find(|test| says(test, words))
+    }
+
+    /// What it left on the host, as findings about `who`.
+    pub fn blame(&self, who: impl Display) -> impl Iterator<Item = String> {
+        self.left.iter().map(move |thing| format!("{who}: the host is not as it was: {thing}"))
+    }
+
+    /// Why it is not a clean pass; `None` when it is.
+    pub fn complaint(&self) -> Option<String> {
+        match &self.outcome {
+            _ if !self.left.is_empty() => Some(format!("the host is not as it was: {}", self.left.join(", "))),
+            Outcome::Broken(rendered) => Some(format!("does not compile:\n{}", beginning(rendered))),
+            Outcome::Ran(report) if report.passed() => None,
+            Outcome::Ran(report) => {
+                let failed: Vec<_> = report.failed().map(|test| test.name.as_str()).collect();
+                let first = report.failed().next().map_or(report.stderr.as_str(), |test| &test.output);
+                Some(format!("{}: {}\n{}", report.ended, failed.join(", "), beginning(first)))
+            }
+        }
+    }
+}
+
+/// Whether `test` said `words`, however the lines were broken.
+pub fn says(test: &Test, words: &str) -> bool {
+    folded(&test.output).contains(&folded(words))
+}
+
+fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// As much of a long text as helps.
+pub fn beginning(text: &str) -> String {
+    let mut lines: Vec<String> = text.trim().lines().take(20).map(|line| format!("    {line}")).collect();
+    if text.trim().lines().count() > lines.len() {
+        lines.push("    …".to_owned());
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,210 @@
+//! `mistakes` and `nothing`: wrong bodies, and what the tests say to them.
+
+use std::rc::Rc;
+
+use anyhow::Result;
+
+use super::bench::{Attempt, Bench, Outcome, beginning, says};
+use super::say;
+use super::variant::{Place, Variant};
+use crate::Misuse;
+use crate::course::Lab;
+use crate::exercise::{Exercise, Solution};
+use crate::libtest::{Ended, Report, Status};
+
+/// How often a mistake is tried: some lose a race that is only mostly lost, and a learner too runs the tests again.
+const TRIES: usize = 3;
+
+/// Every mistake of `lab`, or the one called `only`: the tests that it names fail with the words that it
+/// names, which nothing else earns, and the host is as it was.
+pub fn mistakes(bench: &mut Bench, lab: &Lab, only: Option<&str>) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    let solution = bench.solution(lab)?;
+    let mut chosen = Variant::mistakes(&bench.course.root, &lab.mistakes())?;
+    chosen.retain(|mistake| only.is_none_or(|name| mistake.name == name));
+    if let (Some(name), true) = (only, chosen.is_empty()) {
+        return Err(Misuse(format!("there is no {}/{name}.rs", lab.mistakes().display())).into());
+    }
+    let right = bench.attempt(lab, solution.text().to_owned())?;
+    findings.extend(right.complaint().map(|complaint| format!("{}: the solution itself: {complaint}", lab.name())));
+    let mut tried = Vec::new();
+    for mistake in chosen {
+        let text = mistake.in_place(&solution)?;
+        let mut attempt = bench.attempt(lab, text.clone())?;
+        for _ in 1..TRIES {
+            let Some(finding) = verdict(&mistake, &attempt).pop() else { break };
+            say(format_args!("again: {finding}"));
+            attempt = bench.attempt_anew(lab, text.clone())?;
+        }
+        findings.extend(verdict(&mistake, &attempt));
+        findings.extend(attempt.blame(mistake.file.display()));
+        tried.push((mistake, attempt));
+    }
+    if only.is_none() {
+        findings.extend(ambiguous(bench, lab, &solution, &tried)?);
+    }
+    table(lab, &tried);
+    Ok(findings)
+}
+
+/// What is wrong with what came of one mistake, leaving the others aside.
+fn verdict(mistake: &Variant, attempt: &Attempt) -> Vec<String> {
+    let file = mistake.file.display();
+    let report = match &attempt.outcome {
+        Outcome::Broken(rendered) => return vec![format!("{file}: does not compile:\n{}", beginning(rendered))],
+        Outcome::Ran(report) => report,
+    };
+    let mut findings = Vec::new();
+    if report.ended != Ended::Finished {
+        findings.push(format!("{file}: the tests did not come to their end: {}", report.ended));
+    }
+    let mut failed = Vec::new();
+    for name in &mistake.tests {
+        match (report.test(name), report.skip(name)) {
+            (_, Some(skip)) => say(format_args!("SKIP {file}: {name} needs {}", skip.needs)),
+            (None, None) => findings.push(format!("{file}: there is no test {name}")),
+            (Some(test), None) if test.status == Status::Failed => failed.push(test),
+            (Some(_), None) => findings.push(format!("{file}: {name} does not notice")),
+        }
+    }
+    if !failed.is_empty() && !failed.iter().any(|test| says(test, &mistake.says)) {
+        let said = beginning(&failed[0].output);
+        findings.push(format!("{file}: {} does not say \"{}\" but\n{said}", failed[0].name, mistake.says));
+    }
+    findings
+}
+
+/// Words that something else earns too: another mistake, a do-nothing body, the starter.
+fn ambiguous(
+    bench: &mut Bench,
+    lab: &Lab,
+    solution: &Solution,
+    mistakes: &[(Variant, Rc<Attempt>)],
+) -> Result<Vec<String>> {
+    let mut others: Vec<(String, Rc<Attempt>)> =
+        mistakes.iter().map(|(mistake, attempt)| (mistake.name.clone(), attempt.clone())).collect();
+    if !mistakes.is_empty() {
+        others.push(("the starter".to_owned(), bench.attempt(lab, solution.starter(lab.number))?));
+        for exercise in &solution.exercises {
+            let name = format!("doing nothing in task {}", exercise.task);
+            others.push((name, bench.attempt(lab, without(solution, exercise))?));
+        }
+    }
+    let mut findings = Vec::new();
+    for (mistake, _) in mistakes {
+        for (name, attempt) in others.iter().filter(|(name, _)| *name != mistake.name) {
+            if let Some(test) = attempt.says(&mistake.says) {
+                let file = mistake.file.display();
+                findings.push(format!("{file}: {name} earns \"{}\" too, in {}", mistake.says, test.name));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn table(lab: &Lab, tried: &[(Variant, Rc<Attempt>)]) {
+    let width = tried.iter().map(|(mistake, _)| mistake.name.len()).max().unwrap_or(0);
+    say(format_args!("{}: mistakes tried: {}", lab.name(), tried.len()));
+    for (mistake, attempt) in tried {
+        let Place::Task(task) = mistake.place else { continue };
+        let failed: Vec<_> = attempt.report().into_iter().flat_map(Report::failed).map(|t| t.name.as_str()).collect();
+        let seconds = attempt.took.as_secs_f32();
+        say(format_args!("  {:width$}  task {task}  {seconds:4.1} s  {}", mistake.name, failed.join(", ")));
+    }
+}
+
+/// For every exercise of `lab`: doing nothing there fails a test of that task.
+pub fn nothing(bench: &mut Bench, lab: &Lab) -> Result<Vec<String>> {
+    let (mut findings, mut noticed) = (Vec::new(), 0);
+    let solution = bench.solution(lab)?;
+    for exercise in &solution.exercises {
+        let attempt = bench.attempt(lab, without(&solution, exercise))?;
+        let (file, task) = (lab.solution(), exercise.task);
+        let place = format!("{}:{}: doing nothing in task {task}", file.display(), exercise.line);
+        findings.extend(attempt.blame(&place));
+        match &attempt.outcome {
+            Outcome::Broken(rendered) => {
+                findings.push(format!("{place} does not compile, write `// nothing: …`:\n{}", beginning(rendered)));
+            }
+            Outcome::Ran(report) => match unnoticed(report, task) {
+                Unnoticed::No => noticed += 1,
+                Unnoticed::Skipped(needs) => say(format_args!("SKIP {place}: needs {needs}")),
+                Unnoticed::Because(problem) => findings.push(format!("{place}: {problem}")),
+            },
+        }
+    }
+    let exercises = solution.exercises.len();
+    say(format_args!("{}: doing nothing is noticed in {noticed} of {exercises} tasks", lab.name()));
+    Ok(findings)
+}
+
+/// Whether a do-nothing body went unnoticed.
+#[derive(Debug, PartialEq, Eq)]
+enum Unnoticed {
+    /// A test of its task failed.
+    No,
+    /// The tests of its task need something that this machine lacks.
+    Skipped(String),
+    /// No test of its task failed.
+    Because(String),
+}
+
+fn unnoticed(report: &Report, task: u8) -> Unnoticed {
+    let prefix = format!("task{task}_");
+    let of_task: Vec<_> = report.tests.iter().filter(|test| test.name.starts_with(&prefix)).collect();
+    if of_task.iter().any(|test| test.status == Status::Failed) {
+        return Unnoticed::No;
+    }
+    match of_task.iter().find_map(|test| report.skip(&test.name)) {
+        Some(skip) => Unnoticed::Skipped(skip.needs.clone()),
+        None if of_task.is_empty() => Unnoticed::Because(format!("there is no test {prefix}…")),
+        None => Unnoticed::Because(format!("no test {prefix}… fails")),
+    }
+}
+
+fn without(solution: &Solution, exercise: &Exercise) -> String {
+    solution.with_body(exercise.task, &exercise.nothing).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::libtest::Test;
+
+    fn attempt(tests: &[(&str, Status, &str)]) -> Attempt {
+        let test =
+            |&(name, status, output): &(&str, _, &str)| Test { name: name.into(), status, output: output.into() };
+        let tests = tests.iter().map(test).collect();
+        let (skips, stderr, took) = (Vec::new(), String::new(), Duration::ZERO);
+        let outcome = Outcome::Ran(Report { tests, skips, ended: Ended::Finished, stderr, took });
+        Attempt { outcome, took, left: Vec::new() }
+    }
+
+    fn mistake() -> Variant {
+        let (tests, says) = (vec!["task4_a".to_owned()], "the host was renamed".to_owned());
+        Variant { name: "m".into(), file: "m.rs".into(), place: Place::Task(4), tests, says, body: String::new() }
+    }
+
+    #[test]
+    fn a_mistake_must_fail_its_test_with_its_words() {
+        let caught = attempt(&[("task4_a", Status::Failed, "oh: the host\n  was renamed to x")]);
+        assert_eq!(verdict(&mistake(), &caught), Vec::<String>::new());
+        let unnoticed = verdict(&mistake(), &attempt(&[("task4_a", Status::Passed, "")]));
+        assert_eq!(unnoticed, ["m.rs: task4_a does not notice"]);
+        let missing = verdict(&mistake(), &attempt(&[("task4_b", Status::Failed, "the host was renamed")]));
+        assert_eq!(missing, ["m.rs: there is no test task4_a"]);
+        let mute = verdict(&mistake(), &attempt(&[("task4_a", Status::Failed, "no")]));
+        assert_eq!(mute, ["m.rs: task4_a does not say \"the host was renamed\" but\n    no"]);
+    }
+
+    #[test]
+    fn doing_nothing_must_fail_a_test_of_the_same_task() {
+        let report = |tests: &[_]| attempt(tests).report().unwrap().clone();
+        assert_eq!(unnoticed(&report(&[("task1_a", Status::Failed, "")]), 1), Unnoticed::No);
+        let other = unnoticed(&report(&[("task10_a", Status::Failed, ""), ("task1_b", Status::Passed, "")]), 1);
+        assert_eq!(other, Unnoticed::Because("no test task1_… fails".into()));
+        assert_eq!(unnoticed(&report(&[]), 1), Unnoticed::Because("there is no test task1_…".into()));
+    }
+}

@@ -1,0 +1,136 @@
+//! `prefixes`: the runtime with some labs written and some not.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::all::Share;
+use super::bench::{self, Bench, beginning};
+use super::{host, right, say};
+use crate::course::Lab;
+use crate::libtest::{Build, Cargo, Ended, Test};
+use crate::process::{self, Finished};
+
+/// The flags of `boxwright run`, and the labs that they need: another root needs mounts of its own.
+const FLAGS: [(&[u8], &[&str]); 11] = [
+    (&[1], &["--hostname", "prefix"]),
+    (&[2], &["--ipc", "private"]),
+    (&[3], &["--init"]),
+    (&[4, 5], &["--rootfs", "host"]),
+    (&[4, 6], &["--tmpfs", "/mnt"]),
+    (&[7], &["--cpus", "0.5"]),
+    (&[7], &["--cpu-shares", "512"]),
+    (&[7], &["--cpuset-cpus", "0"]),
+    (&[7, 8], &["--memory", "64m"]),
+    (&[7, 8], &["--pids-limit", "64"]),
+    (&[8], &["--oom-score-adj", "100"]),
+];
+/// Other commands and the labs that they need, about a container that is not there.
+const COMMANDS: [(&[u8], &[&str]); 5] = [
+    (&[3], &["top", "nobody"]),
+    (&[8], &["pause", "nobody"]),
+    (&[8], &["unpause", "nobody"]),
+    (&[8], &["stats", "--no-stream", "nobody"]),
+    (&[7, 8], &["update", "--memory", "64m", "nobody"]),
+];
+/// A container with `true` in it takes milliseconds.
+const LIMIT: Duration = Duration::from_secs(20);
+/// What a command exits with that did not find what it looks at.
+const NOT_SEEN: i32 = 1;
+/// What a flag of an unwritten lab exits with: EX_SOFTWARE of sysexits(3).
+const UNWRITTEN: i32 = 70;
+
+/// Labs 0 to k written, for every k; then each lab written alone, and each alone not written. The tests of what is
+/// written pass, or say which lab they lean on; the command line says what is left out.
+pub fn prefixes(bench: &mut Bench, share: Share) -> Result<Vec<String>> {
+    type IsWritten = Box<dyn Fn(u8) -> bool>;
+    let numbers: Vec<u8> = bench.course.labs.iter().map(|lab| lab.number).collect();
+    let mut states: Vec<(String, IsWritten)> = Vec::new();
+    for &lab in &numbers {
+        states.push((format!("labs 00 to {lab:02}"), Box::new(move |number| number <= lab)));
+        states.push((format!("all labs but {lab:02}"), Box::new(move |number| number != lab)));
+        if lab != 0 {
+            states.push((format!("lab {lab:02} alone"), Box::new(move |number| number == lab)));
+        }
+    }
+    let mut findings = Vec::new();
+    for (_, (name, is_written)) in states.iter().enumerate().filter(|(index, _)| share.has(*index)) {
+        findings.extend(state(bench, name, is_written)?);
+    }
+    Ok(findings)
+}
+
+fn state(bench: &mut Bench, name: &str, written: impl Fn(u8) -> bool) -> Result<Vec<String>> {
+    let files = right::solved(&bench.course, &written)?;
+    let cargo = bench.arrange(false, files)?;
+    let mut findings = Vec::new();
+    for lab in bench.tested().iter().filter(|lab| written(lab.number)) {
+        let attempt = bench::test(&cargo, lab)?;
+        // A test of the command line may lean on another lab, if it says so.
+        let leans = |test: &Test| {
+            let others = bench.course.labs.iter().filter(|other| !written(other.number));
+            others.into_iter().any(|other| bench::says(test, &format!("`cargo lab skip {}`", other.number)))
+        };
+        if !attempt.report().is_some_and(|report| report.ended == Ended::Finished && report.failed().all(leans)) {
+            findings.extend(attempt.complaint().map(|complaint| format!("{}: {complaint}", lab.name())));
+        }
+    }
+    findings.extend(command_line(&cargo, &bench.course.labs, &written)?);
+    say(format_args!(
+        "{name} written: {}",
+        if findings.is_empty() { "as it should be" } else { "not as it should be" }
+    ));
+    Ok(findings.into_iter().map(|finding| format!("{name} written: {finding}")).collect())
+}
+
+fn command_line(cargo: &Cargo, labs: &[Lab], written: impl Fn(u8) -> bool) -> Result<Vec<String>> {
+    let program = match cargo.build_bin("boxwright")? {
+        Build::Ready { program, .. } => program,
+        Build::Failed { rendered } => {
+            return Ok(vec![format!("boxwright does not compile:\n{}", beginning(&rendered))]);
+        }
+    };
+    let start = |args: &[&str]| process::run(Command::new(&program).args(args), LIMIT).context("start boxwright");
+    let mut findings = Vec::new();
+    let before = host::snapshot()?;
+    let plain = start(&["run", "--", "true"])?;
+    let all_written = labs.iter().all(|lab| written(lab.number));
+    let lines = plain.stderr.lines().count();
+    if code(&plain) != Some(0) || lines > usize::from(!all_written) {
+        findings.push(unexpected("boxwright run -- true", &plain, "exit code 0, at most one line on what is left out"));
+    }
+    let runs = FLAGS.map(|(needs, flags)| (needs, [&["run"], flags, &["--", "true"]].concat(), 0));
+    let others = COMMANDS.map(|(needs, args)| (needs, args.to_vec(), NOT_SEEN));
+    for (needs, args, right) in runs.into_iter().chain(others) {
+        let finished = start(&args)?;
+        let command = format!("boxwright {}", args.join(" "));
+        let messages: Vec<_> = needs.iter().filter(|&&lab| !written(lab)).map(|lab| refusal(*lab)).collect();
+        let is_told = messages.iter().any(|message| finished.stderr.contains(message));
+        match code(&finished) {
+            Some(code) if messages.is_empty() && code == right => {}
+            Some(UNWRITTEN) if is_told => {}
+            _ if messages.is_empty() => findings.push(unexpected(&command, &finished, &format!("exit code {right}"))),
+            _ => {
+                let expected = format!("exit code {UNWRITTEN}, \"{}\"", messages.join("\" or \""));
+                findings.push(unexpected(&command, &finished, &expected));
+            }
+        }
+    }
+    let left = host::difference(&before)?;
+    findings.extend(left.into_iter().map(|thing| format!("boxwright: the host is not as it was: {thing}")));
+    Ok(findings)
+}
+
+fn refusal(lab: u8) -> String {
+    format!("lab {lab:02} is not written yet")
+}
+
+fn code(finished: &Finished) -> Option<i32> {
+    finished.status.and_then(|status| status.code())
+}
+
+fn unexpected(command: &str, finished: &Finished, expected: &str) -> String {
+    let seen = finished.status.map_or_else(|| "still running at the deadline".to_owned(), |status| status.to_string());
+    format!("{command}: expected {expected}; seen {seen}\n{}", beginning(&finished.stderr)).trim_end().to_owned()
+}
