@@ -1,0 +1,86 @@
+//! `ns`, `ps` and `top`: they look and change nothing.
+
+use std::fs;
+use std::io::{self, Write};
+
+use boxwright::steps::{namespace, pid};
+use model::{During, Error, NsKind, Result, StateDir};
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+/// `boxwright ns [PID]`: what `ls -l /proc/PID/ns` and `lsns` tell, and what is the caller's own too.
+pub fn ns(pid: Option<i32>) -> Result<()> {
+    let me = Pid::this();
+    let pid = pid.map_or(me, Pid::from_raw);
+    let mut table = String::from("KIND               ID            PROCESSES  YOURS\n");
+    for kind in NsKind::ALL {
+        let id = match namespace::identity(pid, kind) {
+            Ok(id) => id,
+            // Not in this kernel, or not yet: PID 1 of the namespace for children may still be to come.
+            Err(Error::NoNamespace { .. }) => continue,
+            Err(error) if error.errno() == Some(Errno::EACCES) => return Err(not_yours(pid)),
+            Err(error) => return Err(error),
+        };
+        let members = namespace::list(kind)?.into_iter().find(|other| other.id == id).map_or(0, |it| it.members.len());
+        let yours = if namespace::same(pid, me, kind)? { "yes" } else { "no" };
+        table += &format!("{kind:<18} {:<13} {members:>9}  {yours}\n", id.to_string());
+    }
+    print(&table)
+}
+
+fn not_yours(pid: Pid) -> Error {
+    let what = format!("the namespaces of process {pid} (looking takes the right to trace it: its owner's or root's)");
+    Err::<(), _>(Errno::EACCES).during("look at", what).expect_err("it was made as one")
+}
+
+/// `boxwright ps`: the running containers.
+pub fn ps(states: &StateDir) -> Result<()> {
+    let mut table = String::from("NAME                 PID  COMMAND\n");
+    for state in states.running()? {
+        table += &format!("{:<15} {:>8}  {}\n", state.id, state.pid, state.args.join(" "));
+    }
+    print(&table)
+}
+
+/// `boxwright top NAME`: the processes in a container's PID namespace, by both of their PIDs.
+pub fn top(states: &StateDir, name: &str) -> Result<()> {
+    let state = states.find(name)?;
+    let namespace_of = |pid: Pid| fs::read_link(format!("/proc/{pid}/ns/pid"));
+    let container = namespace_of(state.pid()).during("readlink", format_args!("/proc/{}/ns/pid", state.pid))?;
+    let mut table = String::from("  INSIDE   OUTSIDE  COMMAND\n");
+    for pid in processes()? {
+        // A process that ends while we look is left out.
+        let (true, Ok(status)) = (
+            namespace_of(pid).is_ok_and(|namespace| namespace == container),
+            fs::read_to_string(format!("/proc/{pid}/status")),
+        ) else {
+            continue;
+        };
+        let inside = pid::ns_pids(&status)?.last().copied().unwrap_or(pid);
+        table += &format!("{:>8}  {:>8}  {}\n", inside.as_raw(), pid.as_raw(), command(pid, &status));
+    }
+    print(&table)
+}
+
+fn processes() -> Result<Vec<Pid>> {
+    let names = fs::read_dir("/proc").during("readdir", "/proc")?.flatten().map(|entry| entry.file_name());
+    let mut pids: Vec<i32> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    Ok(pids.into_iter().map(Pid::from_raw).collect())
+}
+
+/// The command line, or the name in brackets of a process that has none: a zombie.
+fn command(pid: Pid, status: &str) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
+    let name = status.lines().find_map(|line| line.strip_prefix("Name:\t")).unwrap_or_default();
+    if line.is_empty() { format!("[{name}]") } else { line }
+}
+
+/// Standard output, in one piece. A reader that has seen enough (`| head`) is no failure.
+pub fn print(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.during("write", "standard output"),
+    }
+}

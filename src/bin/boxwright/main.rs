@@ -1,0 +1,128 @@
+//! The command line of boxwright: Docker's words, for the runtime that the labs grow into.
+
+#![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
+
+mod look;
+mod stats;
+mod update;
+mod volume;
+
+use std::env;
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use boxwright::runtime::run;
+use boxwright::steps::{self, limits};
+use cli::{Command, Flags, Places, Run, spec};
+use model::plan::Resources;
+use model::{Cgroup, During, Plan, Result, StateDir, VolumeDir, exit, size};
+
+/// The exit code of a command that only looks, and did not find.
+const NOT_SEEN: i32 = 1;
+
+fn main() -> ExitCode {
+    let Flags { root, command } = cli::parse();
+    let is_run = matches!(command, Command::Run(_));
+    let code = obey(root, command).unwrap_or_else(|error| {
+        eprintln!("boxwright: {error}");
+        match exit::code(&error) {
+            exit::FAILED if !is_run => NOT_SEEN,
+            code => code,
+        }
+    });
+    // Every code is 0 to 255: a command's own, or 128 and a signal.
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+fn obey(root: Option<PathBuf>, command: Command) -> Result<i32> {
+    match command {
+        Command::Run(flags) => return start(&flags, root),
+        Command::Ns { pid } => {
+            steps::require(0)?;
+            look::ns(pid)?;
+        }
+        Command::Ps => look::ps(&states(root)?)?,
+        Command::Volume(command) => volume::obey(command, &states(root)?)?,
+        Command::Stats { no_stream, format, names } => {
+            steps::require(8)?;
+            stats::show(&states(root)?, &names, format, no_stream)?;
+        }
+        Command::Pause { name } => {
+            steps::require(8)?;
+            limits::freeze(&states(root)?.running_cgroup(&name)?)?;
+        }
+        Command::Unpause { name } => {
+            steps::require(8)?;
+            limits::thaw(&states(root)?.running_cgroup(&name)?)?;
+        }
+        Command::Update { limits, name } => {
+            limits.asks_for().into_iter().try_for_each(steps::require)?;
+            let resources = Resources::from_oci(&cli::resources::resources(&limits)?)?;
+            update::apply(&states(root)?.running_cgroup(&name)?, &resources)?;
+        }
+        Command::Top { name } => {
+            steps::require(3)?;
+            look::top(&states(root)?, &name)?;
+        }
+    }
+    Ok(0)
+}
+
+/// Flags, spec, plan, run.
+fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
+    flags.asks_for().into_iter().try_for_each(steps::require)?;
+    let id = flags.name.clone().map_or_else(random_id, Ok)?;
+    model::plan::checked_id(&id)?;
+    let states = states(root)?;
+    let places = Places { container: states.directory(&id), volumes: VolumeDir::of_the_caller() };
+    let spec = spec::from_flags(flags, &id, &places)?;
+    let here = env::current_dir().during("getcwd", "the working directory")?;
+    let (plan, left_out) = run::leave_out_unwritten(Plan::from_spec(&id, &spec, &here)?);
+    if !left_out.is_empty() {
+        let parts: Vec<_> = left_out.iter().map(|lab| format!("{} (lab {:02})", lab.gives, lab.number)).collect();
+        eprintln!("boxwright: left out, not written yet: {}", parts.join(", "));
+    }
+    let end = run::run(&plan, &states)?;
+    if let Some(kills) = NonZero::new(end.oom_kills) {
+        eprintln!("boxwright: {}", oom(kills, plan.resources.memory.limit_bytes));
+    }
+    Ok(end.code)
+}
+
+/// Why processes of a container are gone that nobody sent a signal to. Without a limit of its own, it was one of a group
+/// above, or the machine's.
+fn oom(kills: NonZero<u64>, limit_bytes: Option<i64>) -> String {
+    let limit = limit_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    let why = match limit {
+        Some(bytes) => format!("the memory limit of {} (--memory) was reached", size::text(bytes)),
+        None => "memory ran out".to_owned(),
+    };
+    let processes = if kills.get() == 1 { "process" } else { "processes" };
+    format!("{why}, and the kernel killed {kills} {processes} of the container")
+}
+
+/// The state directory, rid of what killed boxwrights left.
+fn states(root: Option<PathBuf>) -> Result<StateDir> {
+    let given = root.or_else(|| env::var_os("BOXWRIGHT_ROOT").map(PathBuf::from));
+    let states = StateDir::open(&given.unwrap_or_else(StateDir::default_root))?;
+    for name in states.sweep(remove_group)? {
+        eprintln!("boxwright: swept {name}: the boxwright that ran it was killed");
+    }
+    Ok(states)
+}
+
+/// Removes the cgroup of a container whose boxwright was killed.
+fn remove_group(group: &Cgroup) -> Result<()> {
+    // Made by lab 07, so there is none without it, but for a learner who starts the lab again.
+    if steps::written(7) { steps::cpu::remove(group) } else { group.kill() }
+}
+
+/// 12 hexadecimal digits, as Docker shows an id.
+fn random_id() -> Result<String> {
+    let mut bytes = [0; 6];
+    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).during("read", "/dev/urandom")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,165 @@
+//! The container's cgroup: made and limited before the command is started, removed after its end.
+
+use std::fmt::Display;
+
+use model::cgroup::{Knob, Part, Version};
+use model::plan::{Io, IoKind, Memory, Resources};
+use model::{Cgroup, Claim, During, Error, Plan, Result};
+use nix::errno::Errno;
+
+use super::devices;
+use crate::steps::{cpu, limits, written};
+
+/// The controllers that a container uses, where v2 has to hand them down first.
+const CONTROLLERS: [&str; 5] = ["cpu", "cpuset", "memory", "pids", "io"];
+
+/// A container's group. Dropping it ends what is left in the group and removes it.
+#[derive(Debug)]
+pub struct Held(Cgroup);
+
+impl Held {
+    /// The group itself.
+    pub fn group(&self) -> &Cgroup {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next command tries again, and says so.
+        let _ = cpu::remove(&self.0);
+    }
+}
+
+/// Makes the plan's group and limits it; nothing where the caller may make none and nobody asked for a limit.
+pub fn make(plan: &Plan, claim: &Claim) -> Result<Option<Held>> {
+    if !plan.cgroup {
+        return Ok(None);
+    }
+    let base = Cgroup::base()?;
+    // Rules for devices need no controller that would have to be handed down.
+    let is_limited = Resources { devices: Vec::new(), ..plan.resources.clone() } != Resources::default();
+    for part in base.parts().iter().filter(|part| part.version() == Version::V2) {
+        hand_down(part, is_limited)?;
+    }
+    let name = format!("boxwright-{}", plan.id);
+    let directories: Vec<_> = base.paths().iter().map(|path| path.join(&name)).collect();
+    if directories.iter().any(|directory| directory.exists()) {
+        let taken: Result<()> = Err(Errno::EEXIST).during("mkdir", format_args!("{name} (another container's cgroup)"));
+        taken?;
+    }
+    // Before they are made: whoever kills us between these lines leaves nothing that nobody knows of.
+    claim.announce_cgroup(&directories)?;
+    let held = Held(cpu::create(&base, &name)?);
+    // And after: until then what has the name may be another's, with its state elsewhere.
+    claim.own_cgroup(held.group())?;
+    limit(held.group(), &plan.resources)?;
+    match devices::limit(held.group(), &plan.resources.devices) {
+        // An ordinary user's container can do without: nobody makes nodes in a user namespace, and the host's own obey
+        // the host's permissions.
+        Err(error) if devices::is_not_ours(&error) && !plan.must_rule_devices => {}
+        result => result?,
+    }
+    Ok(Some(held))
+}
+
+/// Lets a paused container go on, whose end is asked for: a frozen process notices no signal, on v1 not even SIGKILL.
+pub fn thaw_for_the_end(group: Option<&Cgroup>) {
+    if let Some(group) = group.filter(|_| written(8)) {
+        // Without a freezer, nobody can have paused it.
+        let _ = limits::thaw(group);
+    }
+}
+
+/// Lets groups below a v2 group have the controllers. In the group of somebody's session that takes moving all that is
+/// in it, which nobody shall have done who did not ask for a limit.
+fn hand_down(part: &Part, is_limited: bool) -> Result<()> {
+    if !written(8) || !(is_limited || part.parent()?.is_none()) {
+        return Ok(());
+    }
+    let (has, hands_down) = (part.read("cgroup.controllers")?, part.read("cgroup.subtree_control")?);
+    let lists = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
+    let missing = CONTROLLERS.into_iter().filter(|name| lists(&has, name) && !lists(&hands_down, name));
+    let missing: Vec<&str> = missing.collect();
+    if missing.is_empty() { Ok(()) } else { limits::enable(part, &missing) }
+}
+
+/// Writes the knobs that `resources` comes to, to a new group or to one that has limits already; all but the devices: those
+/// are settled before the start.
+pub fn limit(group: &Cgroup, resources: &Resources) -> Result<()> {
+    cpu::limit(group, &resources.cpu)?;
+    if resources.memory != Memory::default() {
+        let mut knobs = limits::knobs(&resources.memory, group.version("memory")?);
+        if is_above_swap(group, &resources.memory) {
+            knobs.reverse();
+        }
+        for knob in knobs {
+            match group.write(knob.name, &knob.value) {
+                // A kernel that does not count swap: Docker leaves it at that, too, unless it was asked for by name.
+                Err(Error::NoKnob { .. }) if is_about_swap(&knob) && resources.memory.with_swap_bytes.is_none() => {}
+                Err(error) if error.errno() == Some(Errno::EBUSY) => {
+                    Err(Errno::EBUSY).during("write", too_little_memory(knob.value))?;
+                }
+                result => result?,
+            }
+        }
+    }
+    if let Some(pids) = resources.pids {
+        let max = if pids < 0 { "max".to_owned() } else { pids.to_string() };
+        group.write("pids.max", max)?;
+    }
+    io(group, &resources.io)
+}
+
+/// Whether a new limit is more than memory and swap together may be so far: v1 refuses that at any moment, so there
+/// swap comes first.
+fn is_above_swap(group: &Cgroup, memory: &Memory) -> bool {
+    let with_swap = group.read("memory.memsw.limit_in_bytes").ok().and_then(|text| text.trim().parse::<u64>().ok());
+    // -1, no limit, is the largest number of all.
+    with_swap.zip(memory.limit_bytes).is_some_and(|(with_swap, limit)| limit.cast_unsigned() > with_swap)
+}
+
+/// What a memory limit of `bytes` is refused with when it comes too late.
+pub fn too_little_memory(bytes: impl Display) -> String {
+    format!("the memory limit {bytes} (the container needs more by now; what can be read again is not counted)")
+}
+
+fn is_about_swap(knob: &Knob) -> bool {
+    knob.name.contains("swap") || knob.name.contains("memsw")
+}
+
+/// Given code: what `--blkio-weight` and `--device-read-bps` write. Source: kernel docs cgroup-v1/blkio-controller
+/// and cgroup-v2, "IO Interface Files".
+fn io(group: &Cgroup, io: &Io) -> Result<()> {
+    if *io == Io::default() {
+        return Ok(());
+    }
+    let is_v1 = group.version("blkio").is_ok();
+    if let Some(weight) = io.weight.map(u64::from) {
+        if is_v1 {
+            // The first is the BFQ scheduler's, the second was CFQ's, which kernels had before 5.0.
+            let bfq = group.write("blkio.bfq.weight", weight);
+            bfq.or_else(|_| group.write("blkio.weight", weight))?;
+        } else {
+            // 10 to 1000 there, 1 to 10000 here.
+            group.write("io.weight", format_args!("default {}", 1 + (weight - 10) * 9_999 / 990))?;
+        }
+    }
+    // ANCHOR: io
+    for limit in &io.limits {
+        let ((major, minor), rate) = (limit.device, limit.per_second);
+        let (v1, v2) = match limit.what {
+            IoKind::ReadBytes => ("blkio.throttle.read_bps_device", "rbps"),
+            IoKind::WriteBytes => ("blkio.throttle.write_bps_device", "wbps"),
+            IoKind::ReadOperations => ("blkio.throttle.read_iops_device", "riops"),
+            IoKind::WriteOperations => ("blkio.throttle.write_iops_device", "wiops"),
+        };
+        if is_v1 {
+            group.write(v1, format_args!("{major}:{minor} {rate}"))?;
+        } else {
+            group.write("io.max", format_args!("{major}:{minor} {v2}={rate}"))?;
+        }
+    }
+    // ANCHOR_END: io
+    Ok(())
+}

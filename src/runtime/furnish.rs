@@ -1,0 +1,214 @@
+//! What the container finds mounted, each by a verb of lab 04 or 06, before the root is switched.
+//!
+//! The root file system is somebody else's work: no path in it is used but as [`volume::open_inside`] finds it.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use model::plan::{Access, Bind, Device, Mount, Tmpfs};
+use model::{During, Error, Node, Plan, Result};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, SFlag, fstat, makedev, mknodat, umask};
+use nix::unistd::{Gid, Uid, fchdir, fchownat};
+
+use super::copy_up::copy_up;
+use crate::steps::{mounts, volume, written};
+
+/// Makes the plan's mounts, then hides and protects what the plan says. To be called in a mount namespace of
+/// the container's own.
+pub fn furnish(plan: &Plan) -> Result<()> {
+    let path = plan.rootfs.as_deref().unwrap_or(Path::new("/"));
+    let root = Root { fd: File::open(path).during("open", path.display())?.into(), rootfs: plan.rootfs.as_deref() };
+    for mount in &plan.mounts {
+        root.place(mount).map_err(|error| at(error, mount.at()))?;
+    }
+    for device in &plan.devices {
+        root.place_device(device).map_err(|error| at(error, &device.at))?;
+    }
+    if plan.terminal && plan.mounts.iter().any(|mount| matches!(mount, Mount::Dev(_))) {
+        root.name_the_terminal().map_err(|error| at(error, Path::new("/dev/console")))?;
+    }
+    for path in &plan.masked_paths {
+        volume::mask(root.fd.as_fd(), path)?;
+    }
+    for path in &plan.read_only_paths {
+        root.protect(path).map_err(|error| at(error, path))?;
+    }
+    Ok(())
+}
+
+/// Makes `/`, the one of the container by now, read-only. What is mounted below it stays as it is.
+pub fn close_the_root() -> Result<()> {
+    volume::remount_read_only(File::open("/").during("open", "/")?.as_fd())
+}
+
+/// The directory that is to be `/`.
+struct Root<'a> {
+    fd: OwnedFd,
+    /// `None` when it is the caller's own: then it is the host's, and nothing is made in it.
+    rootfs: Option<&'a Path>,
+}
+
+impl Root<'_> {
+    fn place(&self, mount: &Mount) -> Result<()> {
+        match mount {
+            Mount::Proc(at) => self.place_by_path(at, mounts::mount_proc),
+            Mount::Mqueue(at) => match self.place_by_path(at, mounts::mount_mqueue) {
+                // A root file system without a place for it does without.
+                Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
+                result => result,
+            },
+            Mount::Dev(at) => self.place_dev(at),
+            Mount::Pts(at) => {
+                let point = self.make(at, Node::Directory)?;
+                let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+                let data = Some("newinstance,ptmxmode=0666,mode=0620");
+                mount_fs("devpts", &point, flags, data)
+            }
+            Mount::Tmpfs(tmpfs) => self.place_tmpfs(tmpfs),
+            Mount::Bind(bind) => self.place_bind(bind),
+        }
+    }
+
+    fn place_by_path(&self, at: &Path, verb: fn(&Path) -> Result<()>) -> Result<()> {
+        match self.rootfs {
+            None => verb(at),
+            // Not by its /proc/self/fd path: that is a symbolic link, which not every call that mounts follows.
+            Some(_) if written(6) => {
+                fchdir(self.make(at, Node::Directory)?).during("fchdir", at.display())?;
+                verb(Path::new("."))
+            }
+            Some(rootfs) => verb(&before_lab_06(rootfs, at)?),
+        }
+    }
+
+    fn place_dev(&self, at: &Path) -> Result<()> {
+        let point = self.make(at, Node::Directory)?;
+        // Not lab 06's tmpfs: on a file system that is mounted nodev, a device node cannot be opened.
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME;
+        mount_fs("tmpfs", &point, flags, Some("mode=755,size=65536k"))?;
+        volume::make_devices(self.find(at)?.as_fd())
+    }
+
+    fn place_tmpfs(&self, Tmpfs { at, size_bytes, mode, read_only }: &Tmpfs) -> Result<()> {
+        volume::mount_tmpfs(self.make(at, Node::Directory)?.as_fd(), *size_bytes, *mode)?;
+        if *read_only { volume::remount_read_only(self.find(at)?.as_fd()) } else { Ok(()) }
+    }
+
+    fn place_bind(&self, Bind { source, at, access, copy_up: copies, .. }: &Bind) -> Result<()> {
+        let origin = fs::metadata(source).during("stat", source.display())?;
+        let point = self.make(at, if origin.is_dir() { Node::Directory } else { Node::File })?;
+        if *copies {
+            copy_up(&path_of(&point), source)?;
+        }
+        volume::bind(source, point.as_fd())?;
+        match access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnlyTop => volume::remount_read_only(self.find_again(at, &origin)?.as_fd()),
+            Access::ReadOnlyTree => volume::set_tree_read_only(self.find_again(at, &origin)?.as_fd()),
+        }
+    }
+
+    /// Makes a node of the device, or binds the host's own where none can be made, in a user namespace.
+    fn place_device(&self, device: &Device) -> Result<()> {
+        let (parent, name) = (device.at.parent().unwrap_or(Path::new("/")), device.at.file_name().unwrap_or_default());
+        let parent = self.make(parent, Node::Directory)?;
+        let kind = if device.kind == 'b' { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
+        let number = makedev(device.number.0, device.number.1);
+        // What the umask has, mknod takes from the mode. This process has one thread, so nobody else notices.
+        let usual = umask(Mode::empty());
+        let made = mknodat(&parent, name, kind, Mode::from_bits_retain(device.mode), number);
+        umask(usual);
+        match made {
+            Ok(()) => {
+                let (owner, group) = (Uid::from_raw(device.owner.0), Gid::from_raw(device.owner.1));
+                fchownat(&parent, name, Some(owner), Some(group), AtFlags::AT_SYMLINK_NOFOLLOW).during("chown", "it")
+            }
+            Err(Errno::EPERM) => volume::bind(&device.source, self.make(&device.at, Node::File)?.as_fd()),
+            // `--device /dev/zero`, which is there in any case.
+            Err(Errno::EEXIST) if fstat(self.find(&device.at)?).is_ok_and(|file| file.st_rdev == number) => Ok(()),
+            Err(errno) => Err(errno).during("mknod", device.source.display()),
+        }
+    }
+
+    /// Makes what is at `at` read-only, if it is there: a mount can be, so it is bound onto itself.
+    fn protect(&self, at: &Path) -> Result<()> {
+        let point = match self.find(at) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
+            point => point?,
+        };
+        let origin = fs::metadata(path_of(&point)).during("stat", at.display())?;
+        volume::bind(&path_of(&point), point.as_fd())?;
+        volume::remount_read_only(self.find_again(at, &origin)?.as_fd())
+    }
+
+    /// The command's terminal is the host's /dev/pts/N, which the container does not have: `tty` and `ttyname(3)`
+    /// find it as /dev/console.
+    fn name_the_terminal(&self) -> Result<()> {
+        let terminal = fs::read_link("/proc/self/fd/0").during("readlink", "/proc/self/fd/0")?;
+        volume::bind(&terminal, self.make(Path::new("/dev/console"), Node::File)?.as_fd())
+    }
+
+    /// The place for a mount; in a root file system of the container's own it is made when it is missing.
+    fn make(&self, at: &Path, node: Node) -> Result<OwnedFd> {
+        match volume::open_inside(self.fd.as_fd(), at, self.rootfs.map(|_| node)) {
+            Err(error) if self.rootfs.is_none() && error.errno() == Some(Errno::ENOENT) => {
+                let how = "the mount point: without --rootfs this is the host's, where nothing is made";
+                Err(Errno::ENOENT).during("open", how)
+            }
+            result => result,
+        }
+    }
+
+    fn find(&self, at: &Path) -> Result<OwnedFd> {
+        volume::open_inside(self.fd.as_fd(), at, None)
+    }
+
+    /// Finds the mount of `origin` that was made at `at`. Whoever has the root file system may have swapped
+    /// something on the way meanwhile.
+    fn find_again(&self, at: &Path, origin: &Metadata) -> Result<OwnedFd> {
+        let found = self.find(at)?;
+        let is = fs::metadata(path_of(&found)).during("stat", at.display())?;
+        if (is.dev(), is.ino()) == (origin.dev(), origin.ino()) {
+            return Ok(found);
+        }
+        Err(io::Error::other("another file than the one that was mounted there")).during("find again", at.display())
+    }
+}
+
+fn mount_fs(kind: &'static str, point: &OwnedFd, flags: MsFlags, data: Option<&str>) -> Result<()> {
+    mount(Some(kind), &path_of(point), Some(kind), flags, data).during("mount", kind)
+}
+
+/// The path by which a system call without a descriptor argument reaches what `fd` names.
+fn path_of(fd: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+}
+
+/// Verbs know a mount point by its descriptor alone; the reader of an error knows it by its path.
+fn at(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Os { operation, object, source } => {
+            Error::Os { operation, object: format!("{object} (for {})", path.display()), source }
+        }
+        other => other,
+    }
+}
+
+/// In place of lab 06 while it is not written: the directory at `at` inside `rootfs`, made when it is missing.
+/// A symbolic link on the way is refused: it could lead out.
+fn before_lab_06(rootfs: &Path, at: &Path) -> Result<PathBuf> {
+    let point = rootfs.join(at.strip_prefix("/").unwrap_or(at));
+    if !point.exists() {
+        fs::create_dir(&point).during("mkdir", point.display())?;
+    }
+    match point.canonicalize().during("find", point.display())? {
+        real if real == point && real.is_dir() => Ok(point),
+        _ => Err(io::Error::other("it is not a directory, or behind a symbolic link")).during("mount", point.display()),
+    }
+}

@@ -1,0 +1,132 @@
+//! The two pipes between parent and child.
+//!
+//! ```text
+//! parent                               child
+//!   | ---- fork ------------------------> |
+//!   | writes the state                    | waits
+//!   | ---- go: one byte ----------------> |
+//!   |                                     | takes its steps
+//!   | <--- report: nothing, then closed - | exec closes it (O_CLOEXEC)
+//!   | <--- report: a Message ------------ | or a step failed
+//! ```
+//!
+//! Each side that dies closes its ends, and the other sees the end of the file.
+
+#![allow(unsafe_code, reason = "_exit has no safe wrapper")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+
+use model::{During, Message, Result};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::{Pid, pipe2};
+
+/// The parent's ends.
+#[derive(Debug)]
+pub struct ParentEnd {
+    go: Option<File>,
+    report: File,
+}
+
+/// The child's ends.
+#[derive(Debug)]
+pub struct ChildEnd {
+    go: File,
+    report: File,
+}
+
+/// Makes both pipes. After the fork each side drops what is the other's: an end that stays open there would
+/// hide the death of its owner.
+pub fn pair() -> Result<(ParentEnd, ChildEnd)> {
+    let (child_go, parent_go) = pipe2(OFlag::O_CLOEXEC).during("pipe", "go")?;
+    let (parent_report, child_report) = pipe2(OFlag::O_CLOEXEC).during("pipe", "report")?;
+    Ok((
+        ParentEnd { go: Some(parent_go.into()), report: parent_report.into() },
+        ChildEnd { go: child_go.into(), report: child_report.into() },
+    ))
+}
+
+impl ParentEnd {
+    /// Lets the child take its steps, and waits until the command is started, or a step has failed and
+    /// this returns why. Somebody who asks for an end meanwhile gets it: the child is killed, after `thaw`.
+    pub fn go(mut self, child: Pid, signals: Option<&SignalFd>, thaw: impl Fn()) -> Result<Option<Message>> {
+        if let Some(mut go) = self.go.take() {
+            // A child that is dead already has closed its end; then there is an end of file to read below.
+            let _ = go.write_all(b"!");
+        }
+        while !self.is_answered(signals, PollTimeout::NONE)? {
+            // A dead child is an answer as well as a signal: that signal is left for the supervisor.
+            if !self.is_answered(None, PollTimeout::ZERO)? && asks_for_an_end(signals)? {
+                thaw();
+                kill(child, Signal::SIGKILL).during("kill", format_args!("SIGKILL {child}"))?;
+            }
+        }
+        let mut bytes = Vec::new();
+        self.report.read_to_end(&mut bytes).during("read", "the child's report")?;
+        Ok(Message::from_bytes(&bytes))
+    }
+
+    /// Waits for the report or a signal; says whether it was the report.
+    fn is_answered(&self, signals: Option<&SignalFd>, timeout: PollTimeout) -> Result<bool> {
+        let mut files = vec![PollFd::new(self.report.as_fd(), PollFlags::POLLIN)];
+        files.extend(signals.map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut files, timeout) {
+            Err(Errno::EINTR) => Ok(false),
+            result => result.during("poll", "the child's report").map(|_| files[0].any() == Some(true)),
+        }
+    }
+}
+
+/// What people and engines send to ask for an end.
+const ENDS: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+
+fn asks_for_an_end(signals: Option<&SignalFd>) -> Result<bool> {
+    let Some(info) = signals.map(SignalFd::read_signal).transpose().during("read", "signalfd")?.flatten() else {
+        return Ok(false);
+    };
+    Ok(ENDS.iter().any(|end| *end as u32 == info.ssi_signo))
+}
+
+/// Waits until `signals` has something to read, and leaves it there; whether it asks for an end.
+pub fn comes_an_end(signals: &SignalFd) -> Result<bool> {
+    while let Err(errno) = poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE) {
+        if errno != Errno::EINTR {
+            Err(errno).during("poll", "signalfd")?;
+        }
+    }
+    let mut pending = MaybeUninit::uninit();
+    // SAFETY: sigpending fills the set that it gets a pointer to, or fails.
+    let pending = unsafe {
+        Errno::result(libc::sigpending(pending.as_mut_ptr())).during("sigpending", "this process")?;
+        SigSet::from_sigset_t_unchecked(pending.assume_init())
+    };
+    Ok(ENDS.into_iter().any(|end| pending.contains(end)))
+}
+
+impl ChildEnd {
+    /// Waits for the parent's word. A parent that died, before it or after, ends this process.
+    pub fn wait_for_go(&mut self) -> Result<()> {
+        let is_told = self.go.read(&mut [0]).during("read", "the parent's go")? > 0;
+        // It may have died after its word and before this process asked to die with it. Then nobody is left who has the
+        // other end of this pipe.
+        let mut report = [PollFd::new(self.report.as_fd(), PollFlags::empty())];
+        let is_alone = poll(&mut report, PollTimeout::ZERO).during("poll", "the report")? > 0;
+        if !is_told || is_alone {
+            // SAFETY: _exit ends the process and takes an integer.
+            unsafe { libc::_exit(0) }
+        }
+        Ok(())
+    }
+
+    /// Tells the parent what went wrong.
+    pub fn send(mut self, message: &Message) {
+        // A parent that is gone has nobody left to tell.
+        let _ = self.report.write_all(&message.to_bytes());
+    }
+}

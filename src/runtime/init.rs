@@ -1,0 +1,151 @@
+//! The child: from the fork to the command, one step a line, each a lab's verb.
+//!
+//! The plan says which steps are taken; the order says why it works.
+
+#![allow(unsafe_code, reason = "fork and close_range have no safe wrapper")]
+
+use std::convert::Infallible;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use model::plan::Names;
+use model::{Cgroup, During, Message, Plan, Propagation, Result, exit};
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{ForkResult, chdir, fork, getpid, setpgid, tcsetpgrp};
+
+use super::exec::{exec, reset_signals};
+use super::furnish::{close_the_root, furnish};
+use super::handshake::ChildEnd;
+use super::terminal::{self, Slave};
+use crate::steps::{ipc, limits, mounts, pid, root, uts};
+
+/// What the child needs from before the fork.
+#[derive(Debug)]
+pub struct Child<'a> {
+    /// The line to the parent.
+    pub parent: ChildEnd,
+    /// Its cgroup, when it has one.
+    pub group: Option<&'a Cgroup>,
+    /// The terminal to be, when the plan asks for one.
+    pub terminal: Option<Slave>,
+}
+
+/// Becomes the container. The process never returns into the frames that it was forked from: they are the
+/// parent's, and their destructors too.
+pub fn main(plan: &Plan, child: Child<'_>) -> ! {
+    let mut report = None;
+    let told = catch_unwind(AssertUnwindSafe(|| story(plan, child, &mut report)));
+    let (message, code) = match told {
+        Ok(Err(error)) => (Message::from(&error), exit::code(&error)),
+        Err(_) => (Message::panicked("a step panicked; its words are above"), exit::FAILED),
+    };
+    if let Some(parent) = report {
+        parent.send(&message);
+    }
+    // SAFETY: _exit ends the process and takes an integer.
+    unsafe { libc::_exit(code) }
+}
+
+/// From the fork to the command.
+fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result<Infallible> {
+    let parent = report.insert(child.parent);
+    if plan.new_pid {
+        // First of all: from here on a parent that dies takes us with it. One that died before this line
+        // is noticed by the next.
+        pid::die_with_parent()?;
+    }
+    parent.wait_for_go()?;
+    if let Some(group) = child.group.filter(|_| plan.new_cgroup) {
+        // Before anything else is made or used: from here on it counts.
+        limits::enter(group)?;
+    }
+    terminal::take(plan, child.terminal)?;
+    if let Some(Names { hostname, domainname }) = &plan.uts {
+        uts::enter(hostname.as_deref(), domainname.as_deref())?;
+    }
+    if plan.new_ipc {
+        ipc::unshare_ipc()?;
+    }
+    if plan.new_mnt {
+        leave_the_hosts_mounts()?;
+    }
+    // While the old root is in sight, where the volumes are, and after the namespaces that proc and mqueue show.
+    furnish(plan)?;
+    if let Some(rootfs) = &plan.rootfs {
+        root::enter_pivot_root(rootfs)?;
+    }
+    if plan.read_only_root {
+        // Not before: mount points had to be made in it, and the switch makes a mount of its own.
+        close_the_root()?;
+    }
+    chdir(&plan.cwd).during("chdir", plan.cwd.display())?;
+    if plan.init {
+        go_on_as_child_of_an_init(plan)?;
+    }
+    if let Some(score) = plan.oom_score_adj {
+        fs::write("/proc/self/oom_score_adj", score.to_string())
+            .during("write", format_args!("{score} to oom_score_adj"))?;
+    }
+    // What Rust and the parent's watch changed: a program expects an empty mask and the default actions.
+    reset_signals()?;
+    if plan.seal_fds {
+        // Last, because every step before it may have left a descriptor open.
+        root::seal_fds()?;
+    }
+    exec(plan)
+}
+
+/// Lab 04's two steps, and a look after each: what follows changes mounts, and on the host's it would be a
+/// disaster. So a verb that says Ok and did nothing is caught here, before anything is mounted.
+fn leave_the_hosts_mounts() -> Result<()> {
+    let namespace = || fs::metadata("/proc/self/ns/mnt").map(|file| file.ino()).during("stat", "/proc/self/ns/mnt");
+    let host = namespace()?;
+    mounts::unshare_mounts()?;
+    if namespace()? == host {
+        return refuse("unshare_mounts returned Ok, and this is still the host's mount namespace");
+    }
+    mounts::set_propagation(Path::new("/"), Propagation::Private)?;
+    let mountinfo = fs::read_to_string("/proc/self/mountinfo").during("read", "/proc/self/mountinfo")?;
+    if mountinfo.contains(" shared:") {
+        return refuse("set_propagation returned Ok, and some mounts are still shared with the host");
+    }
+    Ok(())
+}
+
+fn refuse(what: &str) -> Result<()> {
+    Err(io::Error::other(format!("lab 04: {what}; stopped before the host's mounts were changed"))).during("check", "/")
+}
+
+/// Forks. PID 1 stays behind to look after the command, and this returns in the command's process to be.
+fn go_on_as_child_of_an_init(plan: &Plan) -> Result<()> {
+    // SAFETY: this process has one thread, so that no lock can be held by a thread that the child lacks.
+    let forked = unsafe { fork() }.during("fork", "the command below the init")?;
+    let ForkResult::Parent { child: command } = forked else {
+        return lead_a_process_group(plan);
+    };
+    // The init lives as long as the container, and whoever is in there can reach its descriptors through
+    // /proc/1/fd. So it keeps the standard three alone.
+    // SAFETY: nothing that owns one of these descriptors is used or dropped again: this process ends below.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    let code = pid::watch_signals().and_then(|signals| pid::supervise(command, &signals));
+    if let Err(error) = &code {
+        // The line to the parent is closed by now.
+        let _ = writeln!(io::stderr(), "boxwright: {error}");
+    }
+    // SAFETY: _exit ends the process and takes an integer.
+    unsafe { libc::_exit(code.unwrap_or(exit::FAILED)) }
+}
+
+/// A group of its own for the command, so that a Ctrl-C reaches it once, and not again through the init.
+fn lead_a_process_group(plan: &Plan) -> Result<()> {
+    setpgid(getpid(), getpid()).during("setpgid", "the command")?;
+    if plan.terminal {
+        // Whoever is not in the foreground is stopped by this signal for asking.
+        SigSet::from(Signal::SIGTTOU).thread_block().during("sigprocmask", "SIGTTOU")?;
+        tcsetpgrp(io::stdin(), getpid()).during("tcsetpgrp", "the command")?;
+    }
+    Ok(())
+}

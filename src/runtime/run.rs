@@ -1,0 +1,168 @@
+//! The parent: from a plan to the command's exit code.
+
+use model::plan::{Bind, Mount};
+use model::{Cgroup, Claim, Plan, Result, State, StateDir, borrowed_userns, volumes};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid};
+
+use super::cgroup::{self, Held};
+use super::handshake::{self, ParentEnd};
+use super::init::Child;
+use super::terminal::Window;
+use super::{host_rootfs, init, plain};
+use crate::steps::{LABS, Lab, cpu, limits, pid, written};
+
+/// How a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The exit code of its command.
+    pub code: i32,
+    /// How many of its processes the kernel has killed because the memory limit was reached.
+    pub oom_kills: u64,
+}
+
+/// Runs `plan` to its end. Afterwards nothing of it is left.
+///
+/// To be called by a process with one thread.
+///
+/// # Errors
+/// What kept the command from being started.
+pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
+    // The name first: whoever comes second with it changes nothing.
+    let claim = states.claim(&plan.id)?;
+    // A limit that cannot be had is refused before there is anything to take back.
+    let held = cgroup::make(plan, &claim)?;
+    let group = held.as_ref().map(Held::group);
+    if let Some(rootfs) = plan.rootfs.as_ref().filter(|_| plan.rootfs_from_host) {
+        host_rootfs::build(rootfs)?;
+    }
+    // As the caller, whose they are to be.
+    binds(plan).filter(|bind| bind.make_source).try_for_each(|bind| volumes::make_source(&bind.source))?;
+    if plan.borrow_userns {
+        borrowed_userns::enter()?;
+    }
+    // Before the fork: a signal that comes too early waits to be read.
+    let signals = plan.new_pid.then(pid::watch_signals).transpose()?;
+    let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, &claim)).transpose()?.unzip();
+    let (line, parent) = handshake::pair()?;
+    let forked = if plan.new_pid { pid::start_pid1() } else { plain::start() }?;
+    match forked {
+        ForkResult::Child => {
+            // The parent's: the child must not wait for a window, nor hide the parent's death from itself, nor from others.
+            claim.let_go();
+            if let Some(window) = window {
+                window.forget();
+            }
+            drop(line);
+            init::main(plan, Child { parent, terminal: slave, group })
+        }
+        ForkResult::Parent { child } => {
+            drop((parent, slave)); // the child's
+            let code = watch(plan, &claim, group, (child, line), signals.as_ref());
+            drop(window); // shows the rest
+            let oom_kills = match group {
+                Some(group) if written(8) && group.version("memory").is_ok() => limits::oom_kills(group)?,
+                _ => 0,
+            };
+            code.map(|code| End { code, oom_kills })
+        }
+    }
+}
+
+fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
+    plan.mounts.iter().filter_map(|mount| if let Mount::Bind(bind) = mount { Some(bind) } else { None })
+}
+
+/// Gives the child the word, and waits for its end.
+fn watch(
+    plan: &Plan,
+    claim: &Claim,
+    group: Option<&Cgroup>,
+    (child, line): (Pid, ParentEnd),
+    signals: Option<&SignalFd>,
+) -> Result<i32> {
+    let args = plan.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let _leash = Leash(child, group);
+    let sources = binds(plan).map(|bind| bind.source.clone()).collect();
+    claim.write(&State { sources, ..State::new(&plan.id, child, args) })?;
+    if let Some(group) = group.filter(|_| !plan.new_cgroup) {
+        // From outside; a child that also unshares the cgroup namespace goes there itself.
+        cpu::join(group, child)?;
+    }
+    let thaw = || cgroup::thaw_for_the_end(group);
+    let refusal = line.go(child, signals, thaw)?;
+    let code = match signals {
+        Some(signals) => {
+            if handshake::comes_an_end(signals)? {
+                thaw();
+            }
+            pid::supervise(child, signals)
+        }
+        None => plain::wait(child),
+    };
+    // A step that failed is the better story than the exit code that it led to.
+    refusal.map_or(code, |message| Err(message.into_error()))
+}
+
+/// Ends the container when its supervisor goes first: by an error, a panic, or because it took another's end for its.
+struct Leash<'a>(Pid, Option<&'a Cgroup>);
+
+impl Drop for Leash<'_> {
+    fn drop(&mut self) {
+        // A child of ours that lives on has its PID still. Any other is not ours to kill.
+        if waitpid(self.0, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
+            cgroup::thaw_for_the_end(self.1);
+            let _ = kill(self.0, Signal::SIGKILL);
+            let _ = waitpid(self.0, None);
+        }
+    }
+}
+
+/// The plan without the steps whose labs are not written, and those labs. A flag that asked for one is
+/// refused earlier, by [`crate::steps::require`].
+#[must_use]
+pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
+    let mut left_out = Vec::new();
+    let mut is_missing = |number: u8| {
+        let lab = &LABS[usize::from(number)];
+        left_out.extend((!lab.written).then_some(lab));
+        !lab.written
+    };
+    if plan.uts.is_some() && is_missing(1) {
+        plan.uts = None;
+    }
+    if plan.new_ipc && is_missing(2) {
+        plan.new_ipc = false;
+        plan.mounts.retain(|mount| !matches!(mount, Mount::Mqueue(_)));
+    }
+    if plan.new_pid && is_missing(3) {
+        plan.new_pid = false;
+        if plan.borrow_userns {
+            // The PID namespace is still the host's, and only its owner may mount a proc of it.
+            plan.mounts.retain(|mount| !matches!(mount, Mount::Proc(_)));
+        }
+    }
+    if plan.new_mnt && is_missing(4) {
+        plan.new_mnt = false;
+        plan.mounts.clear();
+    }
+    let is_lab_06s = |mount: &Mount| !matches!(mount, Mount::Proc(_) | Mount::Mqueue(_));
+    let hides = !plan.masked_paths.is_empty() || !plan.read_only_paths.is_empty();
+    if (hides || plan.mounts.iter().any(is_lab_06s)) && is_missing(6) {
+        plan.mounts.retain(|mount| !is_lab_06s(mount));
+        plan.masked_paths.clear();
+        plan.read_only_paths.clear();
+    }
+    if plan.cgroup && is_missing(7) {
+        plan.cgroup = false;
+    }
+    if (plan.new_cgroup || !plan.resources.devices.is_empty()) && is_missing(8) {
+        plan.new_cgroup = false;
+        plan.resources.devices.clear();
+    }
+    plan.new_cgroup &= plan.cgroup;
+    plan.seal_fds &= written(5);
+    (plan, left_out)
+}
