@@ -1,0 +1,19 @@
+//! "Ctrl-C is what people press: SIGINT is passed on."
+//!
+//! task: 6
+//! test: task6_every_signal_is_passed_on
+//! says: the supervisor swallowed it
+
+loop {
+    while let Some((pid, code)) = reap()? {
+        if pid == main {
+            return Ok(code);
+        }
+    }
+    if let Some(info) = signals.read_signal().during("read", "signalfd")? {
+        let signal = Signal::try_from(info.ssi_signo as i32).during("read", "signalfd")?;
+        if signal == Signal::SIGINT {
+            forward(signal, main)?;
+        }
+    }
+}
