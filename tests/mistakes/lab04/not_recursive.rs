@@ -1,0 +1,16 @@
+//! "The mounts below belong to the one at the top, so they follow."
+//!
+//! task: 2
+//! test: task2_the_mount_and_those_below_it_follow_and_no_other_does
+//! says: MS_REC was left out
+
+let steps: &[MsFlags] = match propagation {
+    Propagation::Private => &[MsFlags::MS_PRIVATE],
+    Propagation::Slave => &[MsFlags::MS_SLAVE],
+    Propagation::Shared => &[MsFlags::MS_SHARED],
+    Propagation::SharedSlave => &[MsFlags::MS_SLAVE, MsFlags::MS_SHARED],
+    Propagation::Unbindable => &[MsFlags::MS_UNBINDABLE],
+};
+steps.iter().try_for_each(|&flag| {
+    mount(None::<&str>, mount_point, None::<&str>, flag, None::<&str>).during("mount", format_args!("{flag:?}"))
+})
