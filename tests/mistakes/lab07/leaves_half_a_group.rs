@@ -1,0 +1,16 @@
+//! "An error ends it."
+//!
+//! task: 3
+//! test: task3_one_that_is_there_is_left_alone
+//! says: was not taken back
+
+for part in parent.parts() {
+    mkdirat(part, name, Mode::from_bits_retain(0o755)).during("mkdir", part.path().join(name).display())?;
+}
+let group = parent.child(name)?;
+if group.version("cpuset").is_ok_and(|version| version == Version::V1) {
+    for knob in ["cpuset.cpus", "cpuset.mems"] {
+        group.write(knob, parent.read(knob)?.trim())?;
+    }
+}
+Ok(group)

@@ -1,0 +1,28 @@
+//! "A knob that this kernel lacks cannot be set."
+//!
+//! task: 5
+//! test: task5_the_controllers_are_looked_for_one_by_one
+//! says: a knob that is missing was passed over
+
+if *cpu == Cpu::default() {
+    return Ok(());
+}
+let version = group.version("cpu").or_else(|_| group.version("cpuset"))?;
+if let (Version::V2, Some(quota_us @ 1..)) = (version, cpu.quota_us) {
+    let Ok(part) = group.part("cpu") else { return Ok(()) };
+    let (quota_us, period_us) = (quota_us.cast_unsigned(), cpu.period_us.unwrap_or(100_000));
+    for above in part.ancestors()? {
+        let max = above.read("cpu.max").unwrap_or_default();
+        let Some((theirs_us, of_us)) = max.trim().split_once(' ') else { continue };
+        let (theirs_us, of_us): (u64, u64) = (theirs_us.parse().unwrap_or(u64::MAX), of_us.parse().unwrap_or(1));
+        if quota_us.saturating_mul(of_us) > period_us.saturating_mul(theirs_us) {
+            return Err(Error::invalid("cpu.max of the group above", max.trim(), "as much as is asked for"));
+        }
+    }
+}
+for knob in knobs(cpu, version) {
+    if group.parts().iter().any(|part| part.has(knob.name)) {
+        group.write(knob.name, knob.value)?;
+    }
+}
+Ok(())

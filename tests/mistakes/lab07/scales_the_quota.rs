@@ -1,0 +1,28 @@
+//! "The kernel's period is 100000, so the quota is brought to it."
+//!
+//! task: 2
+//! test: task2_every_combination_has_its_knobs_on_v2
+//! says: the quota was turned into one of another period
+
+let mut knobs = Vec::new();
+let scaled = |us: i64| us * 100_000 / cpu.period_us.unwrap_or(100_000).cast_signed();
+match version {
+    Version::V1 => {
+        knobs.extend(cpu.shares.map(|shares| Knob::new("cpu.shares", shares)));
+        knobs.extend(cpu.period_us.map(|period_us| Knob::new("cpu.cfs_period_us", period_us)));
+        knobs.extend(cpu.quota_us.map(|quota_us| Knob::new("cpu.cfs_quota_us", quota_us)));
+    }
+    Version::V2 => {
+        knobs.extend(cpu.shares.map(|shares| Knob::new("cpu.weight", weight(shares))));
+        let quota = cpu.quota_us.map(|us| if us < 0 { "max".to_owned() } else { scaled(us).to_string() });
+        let max = match (quota, cpu.period_us) {
+            (Some(quota), Some(_)) => Some(format!("{quota} 100000")),
+            (quota, None) => quota,
+            (None, Some(period_us)) => Some(format!("max {period_us}")),
+        };
+        knobs.extend(max.map(|max| Knob::new("cpu.max", max)));
+    }
+}
+knobs.extend(cpu.cpus.as_ref().map(|cpus| Knob::new("cpuset.cpus", cpus)));
+knobs.extend(cpu.mems.as_ref().map(|mems| Knob::new("cpuset.mems", mems)));
+knobs
