@@ -1,0 +1,19 @@
+//! "The program is what runs."
+//!
+//! task: 5
+//! test: task5_v1_has_a_file_for_each
+//! test: task5_v2_has_one_directory
+//! says: a part of the time was taken for all of it
+
+let number = |knob: &str| Ok(group.read(knob)?.trim().parse().unwrap_or(0));
+let memory = group.part("memory")?;
+let (cpu_us, memory_bytes, memory_peak_bytes) = match memory.version() {
+    Version::V1 => {
+        (field(&group.read("cpuacct.stat")?, "user"), number("memory.usage_in_bytes")?, number("memory.max_usage_in_bytes")?)
+    }
+    Version::V2 => {
+        let cpu_us = field(&memory.read("cpu.stat")?, "user_usec");
+        (cpu_us, number("memory.current")?, number("memory.peak").or_else(no_such_knob)?)
+    }
+};
+Ok(Usage { cpu_us, memory_bytes, memory_peak_bytes, pids: number("pids.current")? })

@@ -1,0 +1,27 @@
+//! "The names, with spaces between."
+//!
+//! task: 2
+//! test: task2_the_name_is_written_with_a_plus
+//! says: a plus, and the name as it is in cgroup.controllers
+
+let is_top = group.parent()?.is_none();
+if !is_top && !group.read("cgroup.procs")?.is_empty() {
+    match mkdirat(group, LEAF, Mode::from_bits_retain(0o755)) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno).during("mkdir", group.path().join(LEAF).display()),
+    }
+    let leaf = Cgroup::open(&[group.path().join(LEAF)])?;
+    loop {
+        let processes = group.read("cgroup.procs")?;
+        if processes.is_empty() {
+            break;
+        }
+        for process in processes.lines() {
+            match leaf.parts()[0].write("cgroup.procs", process) {
+                Err(error) if error.errno() != Some(Errno::ESRCH) => return Err(error),
+                _ => {}
+            }
+        }
+    }
+}
+group.write("cgroup.subtree_control", controllers.join(" "))

@@ -1,0 +1,25 @@
+//! "mkdir, and its result."
+//!
+//! task: 2
+//! test: task2_a_leaf_that_is_there_is_used
+//! says: the leaf was there already, from an earlier call
+
+let is_top = group.parent()?.is_none();
+if !is_top && !group.read("cgroup.procs")?.is_empty() {
+    mkdirat(group, LEAF, Mode::from_bits_retain(0o755)).during("mkdir", group.path().join(LEAF).display())?;
+    let leaf = Cgroup::open(&[group.path().join(LEAF)])?;
+    loop {
+        let processes = group.read("cgroup.procs")?;
+        if processes.is_empty() {
+            break;
+        }
+        for process in processes.lines() {
+            match leaf.parts()[0].write("cgroup.procs", process) {
+                Err(error) if error.errno() != Some(Errno::ESRCH) => return Err(error),
+                _ => {}
+            }
+        }
+    }
+}
+let names: Vec<String> = controllers.iter().map(|name| format!("+{name}")).collect();
+group.write("cgroup.subtree_control", names.join(" "))
