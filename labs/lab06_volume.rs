@@ -65,7 +65,7 @@ pub fn bind(source: &Path, target: BorrowedFd<'_>) -> Result<()> {
 /// EINVAL when nothing is mounted there; EPERM in a user namespace, when an option is left out that the
 /// outer one has locked.
 pub fn remount_read_only(mount_point: BorrowedFd<'_>) -> Result<()> {
-    todo!("lab 06, task 3: read the options with fstatvfs(3); mount(2) with MS_REMOUNT | MS_BIND | MS_RDONLY and all of them")
+    todo!("lab 06, task 3: read the options with fstatvfs(3); mount(2) with MS_REMOUNT | MS_BIND | MS_RDONLY and those that are off unless named")
 }
 
 /// Makes a mount and every mount below it read-only, in one call.

@@ -96,16 +96,14 @@ pub fn bind(source: &Path, target: BorrowedFd<'_>) -> Result<()> {
 /// EINVAL when nothing is mounted there; EPERM in a user namespace, when an option is left out that the
 /// outer one has locked.
 pub fn remount_read_only(mount_point: BorrowedFd<'_>) -> Result<()> {
-    // task 3: read the options with fstatvfs(3); mount(2) with MS_REMOUNT | MS_BIND | MS_RDONLY and all of them
+    // task 3: read the options with fstatvfs(3); mount(2) with MS_REMOUNT | MS_BIND | MS_RDONLY and those that are off unless named
     let path = place(mount_point);
     let options = fstatvfs(mount_point).during("fstatvfs", path.display())?.flags();
+    // Not the kind of atime: where none is named, the kernel keeps it, and what is named may bring relatime along.
     let kept = [
         (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
         (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
         (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
     ];
     let kept = kept.into_iter().filter(|(option, _)| options.contains(*option)).map(|(_, flag)| flag);
     // MS_BIND makes it this mount's option; without, it would be the whole file system's, on the host too.

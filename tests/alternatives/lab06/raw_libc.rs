@@ -108,10 +108,9 @@ pub fn remount_read_only(mount_point: BorrowedFd<'_>) -> Result<()> {
         status(libc::fstatvfs(mount_point.as_raw_fd(), &raw mut found)).during("fstatvfs", "the mount point")?;
         found.f_flag
     };
-    // Up to here the ST_ flags have the numbers of the MS_ flags; relatime is the one that has not.
-    let same = libc::ST_NOSUID | libc::ST_NODEV | libc::ST_NOEXEC | libc::ST_NOATIME | libc::ST_NODIRATIME;
-    let relatime = if options & libc::ST_RELATIME != 0 { libc::MS_RELATIME } else { 0 };
-    let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY | relatime | (options & same);
+    // These ST_ flags have the numbers of the MS_ flags. Of atime nothing is said: then it stays.
+    let same = libc::ST_NOSUID | libc::ST_NODEV | libc::ST_NOEXEC;
+    let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY | (options & same);
     mount(None, mount_point, None, flags, None).during("remount", "read-only")
 }
 
