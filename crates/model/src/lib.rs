@@ -15,6 +15,7 @@ pub mod borrowed_userns;
 pub mod cgroup;
 mod error;
 pub mod exit;
+pub mod ids;
 mod message;
 mod mount;
 mod namespace;
