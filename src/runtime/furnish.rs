@@ -17,13 +17,14 @@ use nix::sys::stat::{Mode, SFlag, fstat, makedev, mknodat, umask};
 use nix::unistd::{Gid, Uid, fchdir, fchownat};
 
 use super::copy_up::copy_up;
+use super::trees::{Trees, attach};
 use crate::steps::{mounts, volume, written};
 
 /// Makes the plan's mounts, then hides and protects what the plan says. To be called in a mount namespace of
-/// the container's own.
-pub fn furnish(plan: &Plan) -> Result<()> {
-    let path = plan.rootfs.as_deref().unwrap_or(Path::new("/"));
-    let root = Root { fd: File::open(path).during("open", path.display())?.into(), rootfs: plan.rootfs.as_deref() };
+/// the container's own. `rootfs` is where its root file system is, if it has one.
+pub fn furnish(plan: &Plan, rootfs: Option<&Path>, trees: &Trees) -> Result<()> {
+    let path = rootfs.unwrap_or(Path::new("/"));
+    let root = Root { fd: File::open(path).during("open", path.display())?.into(), rootfs, trees };
     for mount in &plan.mounts {
         root.place(mount).map_err(|error| at(error, mount.at()))?;
     }
@@ -52,6 +53,7 @@ struct Root<'a> {
     fd: OwnedFd,
     /// `None` when it is the caller's own: then it is the host's, and nothing is made in it.
     rootfs: Option<&'a Path>,
+    trees: &'a Trees,
 }
 
 impl Root<'_> {
@@ -101,12 +103,17 @@ impl Root<'_> {
     }
 
     fn place_bind(&self, Bind { source, at, access, copy_up: copies, .. }: &Bind) -> Result<()> {
+        let tree = self.trees.get(at);
+        let source = &tree.map_or_else(|| source.clone(), |tree| path_of(&tree));
         let origin = fs::metadata(source).during("stat", source.display())?;
         let point = self.make(at, if origin.is_dir() { Node::Directory } else { Node::File })?;
         if *copies {
             copy_up(&path_of(&point), source)?;
         }
-        volume::bind(source, point.as_fd())?;
+        match tree {
+            Some(tree) => attach(tree, point.as_fd())?,
+            None => volume::bind(source, point.as_fd())?,
+        }
         match access {
             Access::ReadWrite => Ok(()),
             Access::ReadOnlyTop => volume::remount_read_only(self.find_again(at, &origin)?.as_fd()),
@@ -186,7 +193,7 @@ fn mount_fs(kind: &'static str, point: &OwnedFd, flags: MsFlags, data: Option<&s
 }
 
 /// The path by which a system call without a descriptor argument reaches what `fd` names.
-fn path_of(fd: &OwnedFd) -> PathBuf {
+fn path_of(fd: &impl AsRawFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 

@@ -110,16 +110,19 @@ pub fn comes_an_end(signals: &SignalFd) -> Result<bool> {
 }
 
 impl ChildEnd {
-    /// Waits for the parent's word. A parent that died, before it or after, ends this process.
-    pub fn wait_for_go(&mut self) -> Result<()> {
-        let is_told = self.go.read(&mut [0]).during("read", "the parent's go")? > 0;
-        // It may have died after its word and before this process asked to die with it. Then nobody is left who has the
-        // other end of this pipe.
+    /// Waits for the parent's word. A parent that died without one ends this process.
+    pub fn wait_for_go(&mut self) {
+        if !self.go.read(&mut [0]).is_ok_and(|count| count > 0) {
+            end();
+        }
+    }
+
+    /// Ends this process if the parent has died after its word, before this process asked to die with it. Then nobody is
+    /// left who has the other end of this pipe.
+    pub fn is_there(&self) -> Result<()> {
         let mut report = [PollFd::new(self.report.as_fd(), PollFlags::empty())];
-        let is_alone = poll(&mut report, PollTimeout::ZERO).during("poll", "the report")? > 0;
-        if !is_told || is_alone {
-            // SAFETY: _exit ends the process and takes an integer.
-            unsafe { libc::_exit(0) }
+        if poll(&mut report, PollTimeout::ZERO).during("poll", "the report")? > 0 {
+            end();
         }
         Ok(())
     }
@@ -129,4 +132,9 @@ impl ChildEnd {
         // A parent that is gone has nobody left to tell.
         let _ = self.report.write_all(&message.to_bytes());
     }
+}
+
+fn end() -> ! {
+    // SAFETY: _exit ends the process and takes an integer.
+    unsafe { libc::_exit(0) }
 }

@@ -13,13 +13,16 @@ use std::path::Path;
 
 use model::plan::Names;
 use model::{Cgroup, During, Message, Plan, Propagation, Result, exit};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, chdir, fork, getpid, setpgid, tcsetpgrp};
 
 use super::exec::{exec, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
+use super::run::goes_there_itself;
 use super::terminal::{self, Slave};
+use super::trees::Trees;
 use crate::steps::{ipc, limits, mounts, pid, root, uts};
 
 /// What the child needs from before the fork.
@@ -29,6 +32,8 @@ pub struct Child<'a> {
     pub parent: ChildEnd,
     /// Its cgroup, when it has one.
     pub group: Option<&'a Cgroup>,
+    /// What root has opened for it.
+    pub trees: Trees,
     /// The terminal to be, when the plan asks for one.
     pub terminal: Option<Slave>,
 }
@@ -52,15 +57,19 @@ pub fn main(plan: &Plan, child: Child<'_>) -> ! {
 /// From the fork to the command.
 fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result<Infallible> {
     let parent = report.insert(child.parent);
+    parent.wait_for_go();
     if plan.new_pid {
-        // First of all: from here on a parent that dies takes us with it. One that died before this line
-        // is noticed by the next.
+        // From here on a parent that dies takes us with it. Not before its word: in a user namespace it is only by now that
+        // it is our parent.
         pid::die_with_parent()?;
     }
-    parent.wait_for_go()?;
-    if let Some(group) = child.group.filter(|_| plan.new_cgroup) {
+    parent.is_there()?;
+    match child.group.filter(|_| plan.new_cgroup) {
         // Before anything else is made or used: from here on it counts.
-        limits::enter(group)?;
+        Some(group) if goes_there_itself(plan) => limits::enter(group)?,
+        // It is there already.
+        Some(_) => unshare(CloneFlags::CLONE_NEWCGROUP).during("unshare", "CLONE_NEWCGROUP")?,
+        None => {}
     }
     terminal::take(plan, child.terminal)?;
     if let Some(Names { hostname, domainname }) = &plan.uts {
@@ -73,8 +82,9 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         leave_the_hosts_mounts()?;
     }
     // While the old root is in sight, where the volumes are, and after the namespaces that proc and mqueue show.
-    furnish(plan)?;
-    if let Some(rootfs) = &plan.rootfs {
+    let rootfs = child.trees.rootfs(plan)?;
+    furnish(plan, rootfs.as_deref(), &child.trees)?;
+    if let Some(rootfs) = &rootfs {
         root::enter_pivot_root(rootfs)?;
     }
     if plan.read_only_root {

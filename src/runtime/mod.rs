@@ -14,6 +14,8 @@ mod plain;
 mod read_only;
 pub mod run;
 mod terminal;
+mod trees;
 pub mod usage;
+pub mod userns;
 
 pub use terminal::callers_size;

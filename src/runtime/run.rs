@@ -1,16 +1,20 @@
 //! The parent: from a plan to the command's exit code.
 
+use std::os::fd::AsFd;
+
 use model::plan::{Bind, Mount};
-use model::{Cgroup, Claim, Plan, Result, State, StateDir, borrowed_userns, volumes};
+use model::{Cgroup, Claim, Plan, Result, State, StateDir, borrowed_userns, ids, volumes};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::{ForkResult, Pid, geteuid};
 
 use super::cgroup::{self, Held};
 use super::handshake::{self, ParentEnd};
 use super::init::Child;
 use super::terminal::Window;
+use super::trees::Trees;
+use super::userns::Userns;
 use super::{host_rootfs, init, plain};
 use crate::steps::{LABS, Lab, cpu, limits, pid, written};
 
@@ -43,12 +47,21 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     if plan.borrow_userns {
         borrowed_userns::enter()?;
     }
+    let userns = plan.ids.as_ref().map(|maps| Userns::new(maps, claim.directory())).transpose()?;
+    let trees = match (&plan.ids, &userns) {
+        // An ordinary user's container is as near to the user's files as they are.
+        (Some(maps), Some(userns)) if is_root() => Trees::open(plan, maps, userns.as_fd(), claim.directory())?,
+        _ => Trees::default(),
+    };
     // Before the fork: a signal that comes too early waits to be read.
     let signals = plan.new_pid.then(pid::watch_signals).transpose()?;
     let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, &claim)).transpose()?.unzip();
+    if let (Some(slave), Some(maps)) = (&slave, &plan.ids) {
+        slave.give_to(ids::outside(&maps.uids, 0))?;
+    }
     let (line, parent) = handshake::pair()?;
-    let forked = if plan.new_pid { pid::start_pid1() } else { plain::start() }?;
-    match forked {
+    let fork = if plan.new_pid { pid::start_pid1 } else { plain::start };
+    match userns.as_ref().map_or_else(fork, |userns| userns.start(fork))? {
         ForkResult::Child => {
             // The parent's: the child must not wait for a window, nor hide the parent's death from itself, nor from others.
             claim.let_go();
@@ -56,10 +69,10 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
                 window.forget();
             }
             drop(line);
-            init::main(plan, Child { parent, terminal: slave, group })
+            init::main(plan, Child { parent, terminal: slave, group, trees })
         }
         ForkResult::Parent { child } => {
-            drop((parent, slave)); // the child's
+            drop((parent, slave, trees)); // the child's
             let code = watch(plan, &claim, group, (child, line), signals.as_ref());
             drop(window); // shows the rest
             let oom_kills = match group {
@@ -75,6 +88,15 @@ fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
     plan.mounts.iter().filter_map(|mount| if let Mount::Bind(bind) = mount { Some(bind) } else { None })
 }
 
+/// Whether the child moves itself into its cgroup. In a user namespace that root made it has no right to.
+pub(super) fn goes_there_itself(plan: &Plan) -> bool {
+    plan.new_cgroup && !(plan.ids.is_some() && is_root())
+}
+
+fn is_root() -> bool {
+    geteuid().is_root()
+}
+
 /// Gives the child the word, and waits for its end.
 fn watch(
     plan: &Plan,
@@ -87,8 +109,8 @@ fn watch(
     let _leash = Leash(child, group);
     let sources = binds(plan).map(|bind| bind.source.clone()).collect();
     claim.write(&State { sources, ..State::new(&plan.id, child, args) })?;
-    if let Some(group) = group.filter(|_| !plan.new_cgroup) {
-        // From outside; a child that also unshares the cgroup namespace goes there itself.
+    if let Some(group) = group.filter(|_| !goes_there_itself(plan)) {
+        // From outside.
         cpu::join(group, child)?;
     }
     let thaw = || cgroup::thaw_for_the_end(group);
@@ -139,7 +161,7 @@ pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
     }
     if plan.new_pid && is_missing(3) {
         plan.new_pid = false;
-        if plan.borrow_userns {
+        if plan.ids.is_some() {
             // The PID namespace is still the host's, and only its owner may mount a proc of it.
             plan.mounts.retain(|mount| !matches!(mount, Mount::Proc(_)));
         }
@@ -163,6 +185,10 @@ pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
         plan.resources.devices.clear();
     }
     plan.new_cgroup &= plan.cgroup;
+    if plan.ids.is_some() && is_missing(9) {
+        plan.ids = None;
+        plan.borrow_userns = true;
+    }
     plan.seal_fds &= written(5);
     (plan, left_out)
 }

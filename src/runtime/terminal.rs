@@ -20,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use model::{Claim, During, Plan, Result};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::pty::{Winsize, openpty};
@@ -27,7 +28,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setsid};
+use nix::unistd::{ForkResult, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, fork, pipe2, setsid};
 
 nix::ioctl_read_bad!(get_size, libc::TIOCGWINSZ, Winsize);
 nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, Winsize);
@@ -36,6 +37,16 @@ nix::ioctl_write_int_bad!(become_controlling, libc::TIOCSCTTY);
 /// The end that the command gets.
 #[derive(Debug)]
 pub struct Slave(OwnedFd);
+
+impl Slave {
+    /// Gives it to a user, so that a program can open it by its name. Not everybody may give away what is theirs.
+    pub fn give_to(&self, user: Option<u32>) -> Result<()> {
+        match fchown(&self.0, user.map(Uid::from_raw), None) {
+            Err(Errno::EPERM) => Ok(()),
+            result => result.during("chown", "the terminal"),
+        }
+    }
+}
 
 /// In the child: makes the slave its terminal, or /dev/null its input, as the plan says.
 pub fn take(plan: &Plan, slave: Option<Slave>) -> Result<()> {

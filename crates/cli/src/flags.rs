@@ -67,6 +67,11 @@ pub enum Command {
         /// The container
         name: String,
     },
+    /// Show what a container is, and what it may do, as JSON (lab 09)
+    Inspect {
+        /// The container
+        name: String,
+    },
     /// List the processes of a container, by their PIDs inside and outside (lab 03)
     Top {
         /// The container, as `boxwright ps` names it
@@ -169,6 +174,13 @@ pub struct Run {
     /// Message queues, semaphores and shared memory of its own, or the host's [default: private] (lab 02)
     #[arg(long, value_name = "MODE")]
     pub ipc: Option<Ipc>,
+    /// User and group ids of its own, or the host's [default: an ordinary user's container has its own] (lab 09)
+    #[arg(long, value_name = "MODE")]
+    pub userns: Option<Userns>,
+    /// As root: give it the ids that /etc/subuid and /etc/subgid have for this user, so that its root is nobody on the
+    /// host (lab 09)
+    #[arg(long, value_name = "USER")]
+    pub userns_remap: Option<String>,
     /// Start a small init as PID 1, which reaps orphans and passes signals on, and the command as its child (lab 03)
     #[arg(long)]
     pub init: bool,
@@ -243,6 +255,15 @@ pub enum Ipc {
     Host,
 }
 
+/// Whose user and group ids the container has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Userns {
+    /// Its own.
+    Private,
+    /// The host's.
+    Host,
+}
+
 impl Run {
     /// The labs that a flag asks for by name. What is a default is no request.
     #[must_use]
@@ -252,6 +273,7 @@ impl Run {
         let requests = [
             (self.hostname.is_some() || self.domainname.is_some(), 1),
             (self.ipc == Some(Ipc::Private), 2),
+            (self.userns == Some(Userns::Private) || self.userns_remap.is_some(), 9),
             (self.init, 3),
             // Both change the mounts of their namespace: without lab 04's, the host's.
             (self.rootfs.is_some() || mounts, 4),

@@ -10,7 +10,7 @@ mod mounts;
 pub mod resources;
 pub mod spec;
 
-pub use flags::{Command, Flags, Format, Limits, Run, Volume};
+pub use flags::{Command, Flags, Format, Limits, Run, Userns, Volume};
 pub use mounts::Places;
 
 use clap::Parser;

@@ -5,12 +5,12 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use model::{During, Result, borrowed_userns, plan};
-use nix::unistd::{getegid, geteuid};
+use model::ids::{IdMaps, IdRange};
+use model::{During, Result, plan};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Linux, LinuxBuilder, LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Process,
-    ProcessBuilder, RootBuilder, Spec, SpecBuilder,
+    Linux, LinuxBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
+    LinuxResources, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
 };
 
 use crate::devices::{self, Devices};
@@ -40,11 +40,12 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 
 pub(crate) type Built<T> = std::result::Result<T, OciSpecError>;
 
-/// The configuration of the container `id`; what boxwright makes for it goes below `places`.
+/// The configuration of the container `id`, whose users are outside what `ids` says; what boxwright makes for it goes
+/// below `places`.
 ///
 /// # Errors
 /// [`model::Error::Invalid`] for a mount or a device that cannot be right. Any other value is [`model::Plan`]'s to refuse.
-pub fn from_flags(run: &Run, id: &str, places: &Places) -> Result<Spec> {
+pub fn from_flags(run: &Run, id: &str, places: &Places, ids: Option<&IdMaps>) -> Result<Spec> {
     let asked = mounts::asked(run, places)?;
     let mut resources = resources(&run.limits)?;
     let Devices { nodes, rules, annotations } = devices::asked(run)?;
@@ -52,8 +53,22 @@ pub fn from_flags(run: &Run, id: &str, places: &Places) -> Result<Spec> {
     let spec = spec(run, id, places, asked, resources).map_err(io::Error::other);
     let mut spec = spec.during("make", "the OCI configuration")?;
     spec.annotations_mut().get_or_insert_default().extend(annotations);
-    spec.linux_mut().get_or_insert_default().set_devices(Some(nodes));
+    let linux = spec.linux_mut().get_or_insert_default();
+    linux.set_devices(Some(nodes));
+    if let Some(ids) = ids {
+        let user = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User).build();
+        linux.namespaces_mut().get_or_insert_default().extend(user);
+        linux.set_uid_mappings(Some(mappings(&ids.uids))).set_gid_mappings(Some(mappings(&ids.gids)));
+    }
     Ok(spec)
+}
+
+fn mappings(map: &[IdRange]) -> Vec<LinuxIdMapping> {
+    let one = |range: &IdRange| {
+        let mapping = LinuxIdMappingBuilder::default().container_id(range.inside).host_id(range.outside);
+        mapping.size(range.count).build()
+    };
+    map.iter().flat_map(one).collect()
 }
 
 fn spec(run: &Run, id: &str, places: &Places, asked: Vec<Asked>, resources: LinuxResources) -> Built<Spec> {
@@ -108,12 +123,7 @@ fn linux(run: &Run, resources: LinuxResources) -> Built<Linux> {
     let mut kinds =
         vec![LinuxNamespaceType::Uts, LinuxNamespaceType::Pid, LinuxNamespaceType::Mount, LinuxNamespaceType::Cgroup];
     kinds.extend(is_private(run).then_some(LinuxNamespaceType::Ipc));
-    let mut linux = LinuxBuilder::default().resources(resources);
-    if borrowed_userns::is_needed() {
-        kinds.push(LinuxNamespaceType::User);
-        let only = |id| LinuxIdMappingBuilder::default().container_id(0u32).host_id(id).size(1u32).build();
-        linux = linux.uid_mappings(vec![only(geteuid().as_raw())?]).gid_mappings(vec![only(getegid().as_raw())?]);
-    }
+    let linux = LinuxBuilder::default().resources(resources);
     let namespaces = kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build());
     // The host's own /proc and /sys stay as they are for whoever keeps its root.
     let hidden = |paths: &[&str]| paths.iter().filter(|_| run.rootfs.is_some()).map(ToString::to_string).collect();
@@ -160,7 +170,7 @@ mod tests {
 
     fn spec(line: &str) -> Spec {
         let places = Places { container: "/state/box".into(), volumes: model::VolumeDir::of_the_caller() };
-        from_flags(&flags(line), "box", &places).unwrap()
+        from_flags(&flags(line), "box", &places, None).unwrap()
     }
 
     #[test]

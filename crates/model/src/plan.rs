@@ -4,9 +4,10 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
 use crate::error::{Error, Result};
+use crate::ids::{IdMaps, IdRange};
 
 mod devices;
 mod mount;
@@ -49,7 +50,10 @@ pub struct Plan {
     pub stdin: bool,
     /// Whether PID 1 is an init of ours and the command its child.
     pub init: bool,
-    /// Whether the caller lacks root's powers and borrows them (see [`crate::borrowed_userns`]).
+    /// Who its users and groups are outside; `None` when they are the caller's own.
+    pub ids: Option<IdMaps>,
+    /// Whether the caller lacks root's powers and borrows them (see [`crate::borrowed_userns`]): in place of `ids`, until
+    /// lab 09 is written.
     pub borrow_userns: bool,
     /// The names for a UTS namespace of its own; `None` to share the caller's.
     pub uts: Option<Names>,
@@ -120,7 +124,8 @@ impl Plan {
             terminal: process.terminal().unwrap_or(false),
             stdin: is_set(STDIN),
             init: is_set(INIT),
-            borrow_userns: is_new(LinuxNamespaceType::User),
+            ids: is_new(LinuxNamespaceType::User).then(|| ids(spec)).transpose()?,
+            borrow_userns: false,
             uts: is_new(LinuxNamespaceType::Uts).then(|| names(spec)).transpose()?,
             new_ipc: is_new(LinuxNamespaceType::Ipc),
             new_pid: is_new(LinuxNamespaceType::Pid),
@@ -163,6 +168,17 @@ pub fn checked_id(id: &str) -> Result<String> {
 fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&PathBuf>)> {
     let all = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
     all.into_iter().flatten().map(|namespace| (namespace.typ(), namespace.path().as_ref()))
+}
+
+fn ids(spec: &Spec) -> Result<IdMaps> {
+    let map = |mappings: Option<&Vec<LinuxIdMapping>>| {
+        let range =
+            |it: &LinuxIdMapping| IdRange { inside: it.container_id(), outside: it.host_id(), count: it.size() };
+        mappings.into_iter().flatten().map(range).collect()
+    };
+    let linux = spec.linux().as_ref();
+    let uids = map(linux.and_then(|linux| linux.uid_mappings().as_ref()));
+    IdMaps { uids, gids: map(linux.and_then(|linux| linux.gid_mappings().as_ref())) }.checked()
 }
 
 fn args(process: &Process) -> Result<Vec<CString>> {

@@ -138,11 +138,16 @@ impl StateDir {
     }
 
     /// Removes what killed boxwrights left, ends their processes, and returns the names. Their cgroups go to
-    /// `remove`, which is to end what is in them too.
+    /// `remove_group`, which is to end what is in them too; a directory with files in it that the caller may not touch to
+    /// `empty`.
     ///
     /// # Errors
     /// [`Error::Os`] for what cannot be removed.
-    pub fn sweep(&self, remove_group: impl Fn(&Cgroup) -> Result<()>) -> Result<Vec<String>> {
+    pub fn sweep(
+        &self,
+        remove_group: impl Fn(&Cgroup) -> Result<()>,
+        empty: impl Fn(&Path) -> Result<()>,
+    ) -> Result<Vec<String>> {
         let _alone = self.lock()?;
         let mut swept = Vec::new();
         for id in self.names()? {
@@ -156,7 +161,13 @@ impl StateDir {
             remove_noted(&directory, &remove_group)?;
             // Before its files go: it may be on the way to its command still, and make some.
             state.as_ref().map_or(Ok(()), wait_for_first)?;
-            remove(&directory)?;
+            match remove(&directory) {
+                Err(error) if error.errno() == Some(nix::errno::Errno::EACCES) => {
+                    empty(&directory)?;
+                    remove(&directory)?;
+                }
+                result => result?,
+            }
             swept.push(id);
         }
         Ok(swept)
@@ -418,7 +429,7 @@ mod tests {
         assert_eq!(states.running().unwrap(), []);
         let state = State::new("web", Pid::this(), vec!["sleep".into()]);
         claim.write(&state).unwrap();
-        assert_eq!(states.sweep(|_| Ok(())).unwrap(), Vec::<String>::new());
+        assert_eq!(states.sweep(|_| Ok(()), |_| Ok(())).unwrap(), Vec::<String>::new());
         assert_eq!(states.find("web").unwrap(), state);
         drop(claim);
         assert!(states.find("web").is_err());
@@ -430,7 +441,7 @@ mod tests {
         let mut sleeper = Command::new("sleep").arg("600").spawn().unwrap();
         abandon(&states, &State::new("gone", Pid::from_raw(sleeper.id() as i32), vec![]));
         assert_eq!(states.running().unwrap(), []);
-        assert_eq!(states.sweep(|_| Ok(())).unwrap(), ["gone"]);
+        assert_eq!(states.sweep(|_| Ok(()), |_| Ok(())).unwrap(), ["gone"]);
         assert!(!sleeper.wait().unwrap().success());
         assert!(!states.directory("gone").exists());
     }
@@ -441,7 +452,7 @@ mod tests {
         let mut state = State::new("gone", Pid::this(), vec![]);
         state.started_ticks += 1;
         abandon(&states, &state);
-        assert_eq!(states.sweep(|_| Ok(())).unwrap(), ["gone"]);
+        assert_eq!(states.sweep(|_| Ok(()), |_| Ok(())).unwrap(), ["gone"]);
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! `ns`, `ps` and `top`: they look and change nothing.
+//! `ns`, `ps`, `top` and `inspect`: they look and change nothing.
 
 use std::fs;
 use std::io::{self, Write};
 
-use boxwright::steps::{namespace, pid};
+use boxwright::steps::{namespace, pid, userns};
+use model::ids::IdRange;
 use model::{During, Error, NsKind, Result, StateDir};
 use nix::errno::Errno;
 use nix::unistd::Pid;
+use serde_json::json;
 
 /// `boxwright ns [PID]`: what `ls -l /proc/PID/ns` and `lsns` tell, and what is the caller's own too.
 pub fn ns(pid: Option<i32>) -> Result<()> {
@@ -60,6 +62,30 @@ pub fn top(states: &StateDir, name: &str) -> Result<()> {
         table += &format!("{:>8}  {:>8}  {}\n", inside.as_raw(), pid.as_raw(), command(pid, &status));
     }
     print(&table)
+}
+
+/// `boxwright inspect NAME`: the container as it was made, and its first process as the kernel has it, one JSON object. The
+/// maps are under the names that OCI has for them.
+pub fn inspect(states: &StateDir, name: &str) -> Result<()> {
+    let state = states.find(name)?;
+    let map = |file: &str| {
+        let path = format!("/proc/{}/{file}", state.pid);
+        let ranges = userns::parse(&fs::read_to_string(&path).during("read", path)?)?;
+        let mapping = |it: &IdRange| json!({"containerID": it.inside, "hostID": it.outside, "size": it.count});
+        Ok::<_, Error>(ranges.iter().map(mapping).collect::<Vec<_>>())
+    };
+    let cgroup: Vec<_> = states.cgroup(&state)?.paths().iter().map(|path| path.display().to_string()).collect();
+    let seen = json!({
+        "id": state.id,
+        "pid": state.pid,
+        "args": state.args,
+        "createdUnix": state.created_unix_s,
+        "sources": state.sources,
+        "cgroup": cgroup,
+        "uidMappings": map("uid_map")?,
+        "gidMappings": map("gid_map")?,
+    });
+    print(&format!("{seen:#}\n"))
 }
 
 fn processes() -> Result<Vec<Pid>> {

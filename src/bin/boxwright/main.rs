@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
 
+mod ids;
 mod look;
 mod stats;
 mod update;
@@ -63,6 +64,10 @@ fn obey(root: Option<PathBuf>, command: Command) -> Result<i32> {
             let resources = Resources::from_oci(&cli::resources::resources(&limits)?)?;
             update::apply(&states(root)?.running_cgroup(&name)?, &resources)?;
         }
+        Command::Inspect { name } => {
+            steps::require(9)?;
+            look::inspect(&states(root)?, &name)?;
+        }
         Command::Top { name } => {
             steps::require(3)?;
             look::top(&states(root)?, &name)?;
@@ -78,7 +83,8 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
     model::plan::checked_id(&id)?;
     let states = states(root)?;
     let places = Places { container: states.directory(&id), volumes: VolumeDir::of_the_caller() };
-    let spec = spec::from_flags(flags, &id, &places)?;
+    let ids = ids::choose(flags)?;
+    let spec = spec::from_flags(flags, &id, &places, ids.as_ref())?;
     let here = env::current_dir().during("getcwd", "the working directory")?;
     let (plan, left_out) = run::leave_out_unwritten(Plan::from_spec(&id, &spec, &here)?);
     if !left_out.is_empty() {
@@ -108,7 +114,7 @@ fn oom(kills: NonZero<u64>, limit_bytes: Option<i64>) -> String {
 fn states(root: Option<PathBuf>) -> Result<StateDir> {
     let given = root.or_else(|| env::var_os("BOXWRIGHT_ROOT").map(PathBuf::from));
     let states = StateDir::open(&given.unwrap_or_else(StateDir::default_root))?;
-    for name in states.sweep(remove_group)? {
+    for name in states.sweep(remove_group, ids::empty)? {
         eprintln!("boxwright: swept {name}: the boxwright that ran it was killed");
     }
     Ok(states)

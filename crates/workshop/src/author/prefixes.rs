@@ -27,12 +27,13 @@ const FLAGS: [(&[u8], &[&str]); 11] = [
     (&[8], &["--oom-score-adj", "100"]),
 ];
 /// Other commands and the labs that they need, about a container that is not there.
-const COMMANDS: [(&[u8], &[&str]); 5] = [
+const COMMANDS: [(&[u8], &[&str]); 6] = [
     (&[3], &["top", "nobody"]),
     (&[8], &["pause", "nobody"]),
     (&[8], &["unpause", "nobody"]),
     (&[8], &["stats", "--no-stream", "nobody"]),
     (&[7, 8], &["update", "--memory", "64m", "nobody"]),
+    (&[9], &["inspect", "nobody"]),
 ];
 /// A container with `true` in it takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -1,0 +1,132 @@
+//! What a container with ids of its own sees of root's files: trees of mounts that root opens beforehand.
+//!
+//! Inside, the container's root is somebody whom root's directories may be closed to, so it could not find them by their
+//! paths. And who owns what in them is to be as it looks from inside, which takes an idmapped mount.
+
+#![allow(unsafe_code, reason = "nix has no open_tree and no move_mount")]
+
+use std::ffi::CString;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+
+use model::ids::{IdMaps, IdRange, outside};
+use model::plan::Mount;
+use model::{During, Error, Plan, Result};
+use nix::errno::Errno;
+
+use super::copy_up::copy_up;
+use crate::steps::userns;
+
+/// Where the root file system is attached: any directory that is there on every machine. It is out of sight from then on,
+/// in a mount namespace that has no further use for it.
+const PLACE: &str = "/tmp";
+
+/// Trees by the place inside where they are to be seen; `/` is the root file system's.
+#[derive(Debug, Default)]
+pub struct Trees(Vec<(PathBuf, OwnedFd)>);
+
+impl Trees {
+    /// Opens the root file system and the binds of `plan` for `userns`; `directory` is the container's own.
+    pub fn open(plan: &Plan, maps: &IdMaps, userns: BorrowedFd<'_>, directory: &Path) -> Result<Trees> {
+        let mut trees = Vec::new();
+        if let Some(rootfs) = &plan.rootfs {
+            let tree = match userns::idmapped(rootfs, userns) {
+                Err(error) if cannot_be(&error) => shifted(rootfs, plan.rootfs_from_host, maps, directory),
+                tree => tree,
+            };
+            trees.push((PathBuf::from("/"), tree?));
+        }
+        for mount in &plan.mounts {
+            let Mount::Bind(bind) = mount else { continue };
+            let tree = match userns::idmapped(&bind.source, userns) {
+                Err(error) if cannot_be(&error) => {
+                    tell(&bind.source, "what is in there is nobody's in the container");
+                    clone(&bind.source)
+                }
+                tree => tree,
+            };
+            trees.push((bind.at.clone(), tree?));
+        }
+        Ok(Trees(trees))
+    }
+
+    /// The tree for the place `at`.
+    pub fn get(&self, at: &Path) -> Option<BorrowedFd<'_>> {
+        self.0.iter().find(|(place, _)| place == at).map(|(_, tree)| tree.as_fd())
+    }
+
+    /// The plan's root file system as a path: where it is, or where it is attached now.
+    pub fn rootfs(&self, plan: &Plan) -> Result<Option<PathBuf>> {
+        let Some(tree) = self.get(Path::new("/")) else { return Ok(plan.rootfs.clone()) };
+        attach(tree, File::open(PLACE).during("open", PLACE)?.as_fd())?;
+        Ok(Some(PLACE.into()))
+    }
+}
+
+/// Makes a tree a mount at `target`, in the caller's mount namespace. Source: move_mount(2).
+pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
+    // SAFETY: two descriptors that are open, and two empty C strings.
+    let status = unsafe {
+        let (from, to, empty) = (tree.as_raw_fd(), target.as_raw_fd(), c"".as_ptr());
+        libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags)
+    };
+    Errno::result(status).map(drop).during("move_mount", "a tree that was opened before")
+}
+
+/// Whether a file system, or a kernel, does not do idmapped mounts.
+fn cannot_be(error: &Error) -> bool {
+    [Errno::EINVAL, Errno::EPERM, Errno::ENOSYS].map(Some).contains(&error.errno())
+}
+
+fn tell(path: &Path, what: &str) {
+    // Not worth an end when nobody listens.
+    let _ = writeln!(io::stderr(), "boxwright: {}: no idmapped mount of it can be made here; {what}", path.display());
+}
+
+/// The tree of a root file system whose files belong to whom the container takes for their owners: itself when boxwright
+/// has made it, else a copy.
+fn shifted(rootfs: &Path, is_ours: bool, maps: &IdMaps, directory: &Path) -> Result<OwnedFd> {
+    let own = directory.join("rootfs");
+    if !is_ours {
+        tell(rootfs, "the container gets a copy, and what it writes goes with it");
+        fs::create_dir(&own).during("mkdir", own.display())?;
+        copy_up(rootfs, &own)?;
+    }
+    shift(&own, maps)?;
+    clone(&own)
+}
+
+/// Gives `path`, and all that is in it, to whom `maps` says.
+fn shift(path: &Path, maps: &IdMaps) -> Result<()> {
+    let metadata = fs::symlink_metadata(path).during("stat", path.display())?;
+    let id = |map: &[IdRange], id| outside(map, id).ok_or(Errno::EOVERFLOW).during("map the owner of", path.display());
+    lchown(path, Some(id(&maps.uids, metadata.uid())?), Some(id(&maps.gids, metadata.gid())?))
+        .during("chown", path.display())?;
+    if !metadata.is_symlink() {
+        // A new owner takes the set-user-ID bit away.
+        let mode = Permissions::from_mode(metadata.mode() & 0o7777);
+        fs::set_permissions(path, mode).during("chmod", path.display())?;
+    }
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path).during("readdir", path.display())? {
+            shift(&entry.during("readdir", path.display())?.path(), maps)?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy of the mount at `source`, with those below it, as they are. Source: open_tree(2).
+fn clone(source: &Path) -> Result<OwnedFd> {
+    let path = CString::new(source.as_os_str().as_bytes()).map_err(io::Error::from).during("open_tree", "the path")?;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
+    // SAFETY: a C string that outlives the call; a descriptor that comes back is nobody else's.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags);
+        Ok(OwnedFd::from_raw_fd(Errno::result(fd as i32).during("open_tree", source.display())?))
+    }
+}

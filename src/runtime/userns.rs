@@ -1,0 +1,126 @@
+//! The container's user namespace: made before the container, entered by it alone.
+//!
+//! ```text
+//! boxwright             go-between                 the container
+//!   | create(maps)
+//!   | fork ---------------> | enter: root in there
+//!   |                       | fork -----------------> | PID 1
+//!   | <--- its PID -------- | ends
+//!   | <--- is ours now ------------------------------ |
+//! ```
+//!
+//! boxwright stays outside, with its own powers over state and cgroup. A PID namespace belongs to the user namespace that
+//! it was made in, so somebody has to go there first and fork in there; an orphan then comes to its nearest subreaper.
+
+#![allow(unsafe_code, reason = "fork and _exit have no safe wrapper")]
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use model::ids::IdMaps;
+use model::{During, Message, Result};
+use nix::fcntl::OFlag;
+use nix::sys::prctl;
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork, geteuid, pipe2};
+
+use crate::steps::userns;
+
+/// A user namespace, for as long as this is held and somebody is in it.
+#[derive(Debug)]
+pub struct Userns {
+    fd: OwnedFd,
+    /// The container's own directory: what is in there may be owned by users whom only this namespace can name.
+    directory: PathBuf,
+}
+
+impl Userns {
+    /// Makes it, for a container that has `directory` for its files.
+    pub fn new(maps: &IdMaps, directory: &Path) -> Result<Userns> {
+        Ok(Userns { fd: userns::create(maps)?, directory: directory.to_owned() })
+    }
+
+    /// As `fork_pid1`, which it calls in the namespace.
+    pub fn start(&self, fork_pid1: fn() -> Result<ForkResult>) -> Result<ForkResult> {
+        prctl::set_child_subreaper(true).during("prctl", "PR_SET_CHILD_SUBREAPER")?;
+        let (told, tell) = pipe2(OFlag::O_CLOEXEC).during("pipe", "the go-between")?;
+        // SAFETY: the caller has one thread, so that no lock can be held by a thread that the child lacks.
+        let go_between = match unsafe { fork() }.during("fork", "the go-between")? {
+            ForkResult::Parent { child } => child,
+            ForkResult::Child => {
+                drop(told);
+                let said = match self.enter().and_then(|()| fork_pid1()) {
+                    Ok(ForkResult::Child) => return Ok(ForkResult::Child),
+                    Ok(ForkResult::Parent { child }) => child.to_string().into_bytes(),
+                    Err(error) => Message::from(&error).to_bytes(),
+                };
+                let _ = File::from(tell).write_all(&said);
+                exit(0)
+            }
+        };
+        drop(tell);
+        let mut said = Vec::new();
+        File::from(told).read_to_end(&mut said).during("read", "the go-between's word")?;
+        waitpid(go_between, None).during("waitpid", go_between)?;
+        match str::from_utf8(&said).ok().and_then(|text| text.parse().ok()) {
+            Some(pid) => Ok(ForkResult::Parent { child: Pid::from_raw(pid) }),
+            None => {
+                Err(Message::from_bytes(&said).unwrap_or_else(|| Message::panicked("a step panicked")).into_error())
+            }
+        }
+    }
+
+    fn enter(&self) -> Result<()> {
+        userns::enter(self.fd.as_fd())?;
+        // Who changes the user can no longer be looked at through /proc, and cannot write their own files there. Nobody is in
+        // this namespace who must not look.
+        prctl::set_dumpable(true).during("prctl", "PR_SET_DUMPABLE")
+    }
+}
+
+impl AsFd for Userns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Userns {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next command tries again, and says so.
+        let _ = self.empty();
+    }
+}
+
+impl Userns {
+    /// Removes the directories in the container's own, as root of the namespace: an ordinary user may not touch what
+    /// belongs to subordinate ids.
+    pub fn empty(&self) -> Result<()> {
+        if geteuid().is_root() {
+            return Ok(());
+        }
+        // SAFETY: as in `start`.
+        match unsafe { fork() }.during("fork", "to remove files")? {
+            ForkResult::Parent { child } => waitpid(child, None).during("waitpid", child).map(drop),
+            ForkResult::Child => {
+                let removed = self.enter().and_then(|()| remove_directories(&self.directory));
+                exit(i32::from(removed.is_err()))
+            }
+        }
+    }
+}
+
+fn remove_directories(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).during("readdir", directory.display())?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::remove_dir_all(entry.path()).during("remove", entry.path().display())?;
+        }
+    }
+    Ok(())
+}
+
+fn exit(code: i32) -> ! {
+    // SAFETY: _exit ends the process and takes an integer. Whatever has a destructor is the parent's too.
+    unsafe { libc::_exit(code) }
+}
