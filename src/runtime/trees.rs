@@ -3,7 +3,7 @@
 //! Inside, the container's root is somebody whom root's directories may be closed to, so it could not find them by their
 //! paths. And who owns what in them is to be as it looks from inside, which takes an idmapped mount.
 
-#![allow(unsafe_code, reason = "nix has no open_tree and no move_mount")]
+#![allow(unsafe_code, reason = "nix has no open_tree, mount_setattr and move_mount")]
 
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
@@ -38,7 +38,7 @@ impl Trees {
                 Err(error) if cannot_be(&error) => shifted(rootfs, plan.rootfs_from_host, maps, directory),
                 tree => tree,
             };
-            trees.push((PathBuf::from("/"), tree?));
+            trees.push((PathBuf::from("/"), private(tree?)?));
         }
         for mount in &plan.mounts {
             let Mount::Bind(bind) = mount else { continue };
@@ -49,7 +49,7 @@ impl Trees {
                 }
                 tree => tree,
             };
-            trees.push((bind.at.clone(), tree?));
+            trees.push((bind.at.clone(), private(tree?)?));
         }
         Ok(Trees(trees))
     }
@@ -76,6 +76,19 @@ pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
         libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags)
     };
     Errno::result(status).map(drop).during("move_mount", "a tree that was opened before")
+}
+
+/// Cuts a tree off from the mounts that it is a copy of: what is mounted on it would appear on them, for the whole host to
+/// see. Source: mount_setattr(2), mount_namespaces(7).
+fn private(tree: OwnedFd) -> Result<OwnedFd> {
+    let attr = libc::mount_attr { attr_set: 0, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
+    // SAFETY: an empty C string and a mount_attr of the size given; both outlive the call.
+    let status = unsafe {
+        let (flags, size) = (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, size_of::<libc::mount_attr>());
+        libc::syscall(libc::SYS_mount_setattr, tree.as_raw_fd(), c"".as_ptr(), flags, &raw const attr, size)
+    };
+    Errno::result(status).during("mount_setattr", "MS_PRIVATE")?;
+    Ok(tree)
 }
 
 /// Whether a file system, or a kernel, does not do idmapped mounts.
