@@ -6,9 +6,10 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use model::caps::{CapSet, CapSets, FileCaps};
 use model::cgroup::{Knob, Part, Throttling, Usage, Version};
 use model::ids::{IdMaps, IdRange};
-use model::plan::{Cpu, Memory};
+use model::plan::{Cpu, Memory, User};
 use model::{Cgroup, Error, Namespace, Node, NsId, NsKind, Propagation, Queue, Result};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
@@ -139,6 +140,18 @@ lab! {
         idmapped: fn(&Path, BorrowedFd<'_>) -> Result<OwnedFd>,
     }
 }
+lab! {
+    /// Lab 10: root's power in pieces.
+    caps, "../labs/lab10_caps.rs", "../solutions/lab10_caps.rs", {
+        read: fn(&str) -> Result<CapSets>,
+        drop_bounding: fn(CapSet) -> Result<()>,
+        set: fn(&CapSets) -> Result<()>,
+        raise_ambient: fn(CapSet) -> Result<()>,
+        confine: fn(&CapSets, &User) -> Result<()>,
+        file_caps: fn(&Path) -> Result<Option<FileCaps>>,
+        set_file_caps: fn(&Path, &FileCaps) -> Result<()>,
+    }
+}
 
 /// A lab as the runtime sees it.
 #[derive(Debug, Clone, Copy)]
@@ -163,7 +176,7 @@ macro_rules! line {
 }
 
 /// Every lab there is, by number.
-pub const LABS: [Lab; 10] = [
+pub const LABS: [Lab; 11] = [
     line!(0, "lab00_namespace", "namespaces by name"),
     line!(1, "lab01_uts", "a host name of its own"),
     line!(2, "lab02_ipc", "private message queues"),
@@ -174,6 +187,7 @@ pub const LABS: [Lab; 10] = [
     line!(7, "lab07_cpu", "a cgroup of its own"),
     line!(8, "lab08_limits", "limits for memory and processes"),
     line!(9, "lab09_userns", "ids of its own"),
+    line!(10, "lab10_caps", "most of root's power taken away"),
 ];
 
 /// Whether lab `number` is written.

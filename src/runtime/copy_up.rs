@@ -11,6 +11,8 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 
+use crate::steps::{caps, written};
+
 /// Copies what is in the directory `from` to `volume`, unless something is there already. Files, directories and
 /// symbolic links are copied, with owner, mode and time; other kinds are left out.
 pub fn copy_up(from: &Path, volume: &Path) -> Result<()> {
@@ -40,6 +42,7 @@ fn copy_content(from: &Path, to: &Path) -> Result<()> {
             continue;
         }
         take_after(&to, &metadata)?;
+        keep_file_caps(&from, &to)?;
     }
     Ok(())
 }
@@ -47,6 +50,14 @@ fn copy_content(from: &Path, to: &Path) -> Result<()> {
 fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
     let mut from = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(from)?;
     io::copy(&mut from, &mut File::create_new(to)?)
+}
+
+/// After the change of owner, which takes them away.
+fn keep_file_caps(from: &Path, to: &Path) -> Result<()> {
+    match written(10).then(|| caps::file_caps(from)).transpose()?.flatten() {
+        Some(own) => caps::set_file_caps(to, &own),
+        None => Ok(()),
+    }
 }
 
 /// Gives `to` the owner, mode and time of what it is a copy of.

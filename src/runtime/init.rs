@@ -23,7 +23,7 @@ use super::handshake::ChildEnd;
 use super::run::goes_there_itself;
 use super::terminal::{self, Slave};
 use super::trees::Trees;
-use crate::steps::{ipc, limits, mounts, pid, root, uts};
+use crate::steps::{caps, ipc, limits, mounts, pid, root, uts};
 
 /// What the child needs from before the fork.
 #[derive(Debug)]
@@ -92,12 +92,21 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         close_the_root()?;
     }
     chdir(&plan.cwd).during("chdir", plan.cwd.display())?;
-    if plan.init {
-        go_on_as_child_of_an_init(plan)?;
-    }
     if let Some(score) = plan.oom_score_adj {
         fs::write("/proc/self/oom_score_adj", score.to_string())
             .during("write", format_args!("{score} to oom_score_adj"))?;
+    }
+    if let Some(caps) = &plan.caps {
+        // The last step that takes power: from here on it is what the plan says.
+        caps::confine(caps, &plan.user)?;
+        if plan.new_pid {
+            // Whoever changes the user takes this back.
+            pid::die_with_parent()?;
+            parent.is_there()?;
+        }
+    }
+    if plan.init {
+        go_on_as_child_of_an_init(plan)?;
     }
     // What Rust and the parent's watch changed: a program expects an empty mask and the default actions.
     reset_signals()?;

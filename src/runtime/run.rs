@@ -56,8 +56,9 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     // Before the fork: a signal that comes too early waits to be read.
     let signals = plan.new_pid.then(pid::watch_signals).transpose()?;
     let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, &claim)).transpose()?.unzip();
-    if let (Some(slave), Some(maps)) = (&slave, &plan.ids) {
-        slave.give_to(ids::outside(&maps.uids, 0))?;
+    if let (Some(slave), Some(maps), true) = (&slave, &plan.ids, is_root()) {
+        // Not the child's to give away: it is root's.
+        slave.give_to(ids::outside(&maps.uids, plan.user.uid))?;
     }
     let (line, parent) = handshake::pair()?;
     let fork = if plan.new_pid { pid::start_pid1 } else { plain::start };
@@ -188,6 +189,9 @@ pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
     if plan.ids.is_some() && is_missing(9) {
         plan.ids = None;
         plan.borrow_userns = true;
+    }
+    if plan.caps.is_some() && is_missing(10) {
+        plan.caps = None;
     }
     plan.seal_fds &= written(5);
     (plan, left_out)

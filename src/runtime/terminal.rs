@@ -42,7 +42,7 @@ impl Slave {
     /// Gives it to a user, so that a program can open it by its name. Where that cannot be, it goes without.
     pub fn give_to(&self, user: Option<u32>) -> Result<()> {
         match fchown(&self.0, user.map(Uid::from_raw), None) {
-            Err(Errno::EPERM | Errno::EROFS) => Ok(()),
+            Err(Errno::EINVAL | Errno::EPERM | Errno::EROFS) => Ok(()),
             result => result.during("chown", "the terminal"),
         }
     }
@@ -60,6 +60,9 @@ pub fn take(plan: &Plan, slave: Option<Slave>) -> Result<()> {
         dup2_stdin(&slave).during("dup2", "stdin")?;
         dup2_stdout(&slave).during("dup2", "stdout")?;
         dup2_stderr(&slave).during("dup2", "stderr")?;
+        if plan.user.uid != 0 {
+            Slave(slave).give_to(Some(plan.user.uid))?;
+        }
     } else if !plan.stdin {
         // Now: the new root may have no /dev/null.
         let nothing = File::open("/dev/null").during("open", "/dev/null")?;

@@ -13,13 +13,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
+use model::caps::FileCaps;
 use model::ids::{IdMaps, IdRange, outside};
 use model::plan::Mount;
 use model::{During, Error, Plan, Result};
 use nix::errno::Errno;
 
 use super::copy_up::copy_up;
-use crate::steps::userns;
+use crate::steps::{caps, userns, written};
 
 /// Where the root file system is attached: any directory that is there on every machine. It is out of sight from then on,
 /// in a mount namespace that has no further use for it.
@@ -117,6 +118,7 @@ fn shifted(rootfs: &Path, is_ours: bool, maps: &IdMaps, directory: &Path) -> Res
 /// Gives `path`, and all that is in it, to whom `maps` says.
 fn shift(path: &Path, maps: &IdMaps) -> Result<()> {
     let metadata = fs::symlink_metadata(path).during("stat", path.display())?;
+    let file_caps = if written(10) && metadata.is_file() { caps::file_caps(path)? } else { None };
     let id = |map: &[IdRange], id| outside(map, id).ok_or(Errno::EOVERFLOW).during("map the owner of", path.display());
     lchown(path, Some(id(&maps.uids, metadata.uid())?), Some(id(&maps.gids, metadata.gid())?))
         .during("chown", path.display())?;
@@ -124,6 +126,11 @@ fn shift(path: &Path, maps: &IdMaps) -> Result<()> {
         // A new owner takes the set-user-ID bit away.
         let mode = Permissions::from_mode(metadata.mode() & 0o7777);
         fs::set_permissions(path, mode).during("chmod", path.display())?;
+    }
+    if let Some(own) = file_caps {
+        // And its capabilities, which count for one root alone: the container's.
+        let root = outside(&maps.uids, 0);
+        caps::set_file_caps(path, &FileCaps { root, ..own })?;
     }
     if metadata.is_dir() {
         for entry in fs::read_dir(path).during("readdir", path.display())? {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 
 use model::plan::{DEVICE_RULES, DEVICE_SOURCE, DeviceAccess};
 use model::{Error, Result};
@@ -34,7 +35,10 @@ pub(crate) fn asked(run: &Run) -> Result<Devices> {
         return given.map_or(Ok(devices), |(name, value)| Err(Error::invalid(name, value, OWN_ROOT)));
     }
     let mut is_by_name = !run.device_cgroup_rule.is_empty();
-    devices.rules.push(rule(false, LinuxDeviceType::A, (None, None), DeviceAccess::ALL));
+    devices.rules.push(rule(run.privileged, LinuxDeviceType::A, (None, None), DeviceAccess::ALL));
+    let all = if run.privileged { hosts(Path::new("/dev")) } else { Vec::new() };
+    devices.annotations.extend(all.iter().map(|path| (format!("{DEVICE_SOURCE}{path}"), path.clone())));
+    devices.nodes.extend(all.iter().filter_map(|path| Some(device(path)?.1)));
     for flag in &run.device {
         let (source, node, access) = device(flag).ok_or_else(|| Error::invalid("--device", flag, DEVICE_FORM))?;
         let numbers = (Some(node.major()), Some(node.minor()));
@@ -51,6 +55,25 @@ pub(crate) fn asked(run: &Run) -> Result<Devices> {
     }
     devices.annotations.extend(is_by_name.then(|| (DEVICE_RULES.into(), "true".into())));
     Ok(devices)
+}
+
+/// Every device below `directory`, but for those that any container has its own of, and terminals.
+fn hosts(directory: &Path) -> Vec<String> {
+    const OWN: [&str; 10] = ["null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm"];
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let (path, kind) = (entry.path(), entry.file_type());
+        let is_own = directory == Path::new("/dev") && OWN.iter().any(|name| path.ends_with(name));
+        match (kind, path.to_str()) {
+            (Ok(kind), Some(_)) if kind.is_dir() && !is_own => all.extend(hosts(&path)),
+            (Ok(kind), Some(name)) if (kind.is_char_device() || kind.is_block_device()) && !is_own => {
+                all.push(name.into())
+            }
+            _ => {}
+        }
+    }
+    all.sort();
+    all
 }
 
 /// `/dev/fuse:/dev/fuse:rw`: the host's path, the node inside, and what is allowed.

@@ -181,6 +181,21 @@ pub struct Run {
     /// host (lab 09)
     #[arg(long, value_name = "USER")]
     pub userns_remap: Option<String>,
+    /// Who the command runs as, by the container's own /etc/passwd and /etc/group [default: root] (lab 10)
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// One more group for it (lab 10)
+    #[arg(long, value_name = "GROUP")]
+    pub group_add: Vec<String>,
+    /// Let it keep a capability beside the usual 14, or ALL (lab 10)
+    #[arg(long, value_name = "NAME")]
+    pub cap_add: Vec<String>,
+    /// Take one of them away, or ALL (lab 10)
+    #[arg(long, value_name = "NAME")]
+    pub cap_drop: Vec<String>,
+    /// Keep nothing from it: every capability and every device of the host, no path hidden (lab 10)
+    #[arg(long)]
+    pub privileged: bool,
     /// Start a small init as PID 1, which reaps orphans and passes signals on, and the command as its child (lab 03)
     #[arg(long)]
     pub init: bool,
@@ -269,6 +284,8 @@ impl Run {
     #[must_use]
     pub fn asks_for(&self) -> Vec<u8> {
         let mounts = self.read_only || [&self.volume, &self.mount, &self.tmpfs].iter().any(|flags| !flags.is_empty());
+        let user = self.user.is_some() || !self.group_add.is_empty();
+        let caps = self.privileged || !self.cap_add.is_empty() || !self.cap_drop.is_empty();
         let devices = !self.device.is_empty() || !self.device_cgroup_rule.is_empty();
         let requests = [
             (self.hostname.is_some() || self.domainname.is_some(), 1),
@@ -282,6 +299,7 @@ impl Run {
             (mounts || !self.device.is_empty(), 6),
             (devices, 7),
             (devices || self.oom_score_adj.is_some(), 8),
+            (user || caps, 10),
         ];
         let own = requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab));
         own.chain(self.limits.asks_for()).collect()

@@ -4,6 +4,7 @@
 //! A package of its own because nothing in it depends on the labs: in the binary, clap's derived code would be
 //! compiled again after every edit of a lab.
 
+mod caps;
 mod devices;
 pub mod flags;
 mod mounts;
@@ -12,6 +13,7 @@ pub mod spec;
 
 pub use flags::{Command, Flags, Format, Limits, Run, Userns, Volume};
 pub use mounts::Places;
+pub use spec::Who;
 
 use clap::Parser;
 

@@ -5,14 +5,17 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use model::caps::CapSet;
 use model::ids::{IdMaps, IdRange};
+use model::plan::User;
 use model::{During, Result, plan};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
     Linux, LinuxBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
-    LinuxResources, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
+    LinuxResources, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
+use crate::caps;
 use crate::devices::{self, Devices};
 use crate::flags::{Ipc, Run};
 use crate::mounts::{self, Asked, Places};
@@ -40,22 +43,41 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 
 pub(crate) type Built<T> = std::result::Result<T, OciSpecError>;
 
-/// The configuration of the container `id`, whose users are outside what `ids` says; what boxwright makes for it goes
-/// below `places`.
+/// Who a container's processes are, which only the machine and the root file system can say.
+#[derive(Debug)]
+pub struct Who<'a> {
+    /// The user and the groups inside.
+    pub user: User,
+    /// The user's home directory.
+    pub home: String,
+    /// Who they are outside; `None` for the same.
+    pub ids: Option<&'a IdMaps>,
+    /// The capabilities that there are to be given.
+    pub available: CapSet,
+}
+
+/// The configuration of the container `id`, which is to run as `who`; what boxwright makes for it goes below `places`.
 ///
 /// # Errors
 /// [`model::Error::Invalid`] for a mount or a device that cannot be right. Any other value is [`model::Plan`]'s to refuse.
-pub fn from_flags(run: &Run, id: &str, places: &Places, ids: Option<&IdMaps>) -> Result<Spec> {
+pub fn from_flags(run: &Run, id: &str, places: &Places, who: &Who<'_>) -> Result<Spec> {
     let asked = mounts::asked(run, places)?;
     let mut resources = resources(&run.limits)?;
     let Devices { nodes, rules, annotations } = devices::asked(run)?;
     resources.set_devices(Some(rules));
-    let spec = spec(run, id, places, asked, resources).map_err(io::Error::other);
+    let caps = caps::asked(run, who.available, who.user.uid == 0)?;
+    let spec = spec(run, id, (places, who), asked, resources).and_then(|mut spec| {
+        if let Some(process) = spec.process_mut() {
+            process.set_capabilities(Some(caps::to_oci(&caps)?));
+        }
+        Ok(spec)
+    });
+    let spec = spec.map_err(io::Error::other);
     let mut spec = spec.during("make", "the OCI configuration")?;
     spec.annotations_mut().get_or_insert_default().extend(annotations);
     let linux = spec.linux_mut().get_or_insert_default();
     linux.set_devices(Some(nodes));
-    if let Some(ids) = ids {
+    if let Some(ids) = who.ids {
         let user = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User).build();
         linux.namespaces_mut().get_or_insert_default().extend(user);
         linux.set_uid_mappings(Some(mappings(&ids.uids))).set_gid_mappings(Some(mappings(&ids.gids)));
@@ -71,10 +93,16 @@ fn mappings(map: &[IdRange]) -> Vec<LinuxIdMapping> {
     map.iter().flat_map(one).collect()
 }
 
-fn spec(run: &Run, id: &str, places: &Places, asked: Vec<Asked>, resources: LinuxResources) -> Built<Spec> {
+fn spec(
+    run: &Run,
+    id: &str,
+    (places, who): (&Places, &Who<'_>),
+    asked: Vec<Asked>,
+    resources: LinuxResources,
+) -> Built<Spec> {
     let mut spec = SpecBuilder::default()
         .version("1.2.0")
-        .process(process(run, id)?)
+        .process(process(run, id, who)?)
         .hostname(run.hostname.as_deref().unwrap_or(id))
         .mounts(mounts::all(asked, run.rootfs.is_some(), is_private(run))?)
         .annotations(annotations(run))
@@ -88,8 +116,9 @@ fn spec(run: &Run, id: &str, places: &Places, asked: Vec<Asked>, resources: Linu
     Ok(spec)
 }
 
-fn process(run: &Run, id: &str) -> Built<Process> {
-    let mut env = vec![PATH.into(), "HOME=/root".into(), format!("HOSTNAME={}", run.hostname.as_deref().unwrap_or(id))];
+fn process(run: &Run, id: &str, who: &Who<'_>) -> Built<Process> {
+    let mut env =
+        vec![PATH.into(), format!("HOME={}", who.home), format!("HOSTNAME={}", run.hostname.as_deref().unwrap_or(id))];
     env.extend(run.tty.then(|| "TERM=xterm".into()));
     env.extend(run.env.iter().cloned());
     let here = || env::current_dir().unwrap_or_else(|_| "/".into());
@@ -98,8 +127,14 @@ fn process(run: &Run, id: &str) -> Built<Process> {
         (None, Some(_)) => "/".into(),
         (None, None) => here(),
     };
-    let mut process =
-        ProcessBuilder::default().terminal(run.tty).args(run.command.clone()).env(last_of_each(env)).cwd(cwd);
+    let user = UserBuilder::default().uid(who.user.uid).gid(who.user.gid).additional_gids(who.user.groups.clone());
+    let mut process = ProcessBuilder::default()
+        .user(user.build()?)
+        .no_new_privileges(false)
+        .terminal(run.tty)
+        .args(run.command.clone())
+        .env(last_of_each(env))
+        .cwd(cwd);
     if let Some(score) = run.oom_score_adj {
         process = process.oom_score_adj(score);
     }
@@ -126,7 +161,8 @@ fn linux(run: &Run, resources: LinuxResources) -> Built<Linux> {
     let linux = LinuxBuilder::default().resources(resources);
     let namespaces = kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build());
     // The host's own /proc and /sys stay as they are for whoever keeps its root.
-    let hidden = |paths: &[&str]| paths.iter().filter(|_| run.rootfs.is_some()).map(ToString::to_string).collect();
+    let hides = run.rootfs.is_some() && !run.privileged;
+    let hidden = |paths: &[&str]| paths.iter().filter(|_| hides).map(ToString::to_string).collect();
     let linux = linux.masked_paths::<Vec<_>>(hidden(&MASKED)).readonly_paths::<Vec<_>>(hidden(&READ_ONLY));
     linux.namespaces(namespaces.collect::<Built<Vec<_>>>()?).build()
 }
@@ -170,7 +206,8 @@ mod tests {
 
     fn spec(line: &str) -> Spec {
         let places = Places { container: "/state/box".into(), volumes: model::VolumeDir::of_the_caller() };
-        from_flags(&flags(line), "box", &places, None).unwrap()
+        let who = Who { user: User::default(), home: "/root".into(), ids: None, available: CapSet::ALL };
+        from_flags(&flags(line), "box", &places, &who).unwrap()
     }
 
     #[test]

@@ -12,6 +12,7 @@ compile_error!(
 // Elsewhere the line above is to be the only complaint.
 #[cfg(target_os = "linux")]
 pub mod borrowed_userns;
+pub mod caps;
 pub mod cgroup;
 mod error;
 pub mod exit;

@@ -4,8 +4,11 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Process, Spec};
+use oci_spec::runtime::{
+    Capabilities, Capability, LinuxCapabilities, LinuxIdMapping, LinuxNamespaceType, Process, Spec,
+};
 
+use crate::caps::{CapSet, CapSets};
 use crate::error::{Error, Result};
 use crate::ids::{IdMaps, IdRange};
 
@@ -87,6 +90,10 @@ pub struct Plan {
     pub devices: Vec<Device>,
     /// Whether it must not start where rules for devices cannot be set.
     pub must_rule_devices: bool,
+    /// Who its processes are.
+    pub user: User,
+    /// What they may do; `None` for all that the caller may.
+    pub caps: Option<CapSets>,
     /// Whether every descriptor but the standard three is kept from the command.
     pub seal_fds: bool,
 }
@@ -98,6 +105,17 @@ pub struct Names {
     pub hostname: Option<String>,
     /// As `domainname(1)` shows it.
     pub domainname: Option<String>,
+}
+
+/// A process's user and groups, by the numbers inside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct User {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The other groups.
+    pub groups: Vec<u32>,
 }
 
 impl Plan {
@@ -142,6 +160,8 @@ impl Plan {
             oom_score_adj: oom_score_adj(process)?,
             devices: devices(spec)?,
             must_rule_devices: is_set(DEVICE_RULES),
+            user: user(process),
+            caps: process.capabilities().as_ref().map(caps),
             seal_fds: true,
         };
         let mounts = !plan.mounts.is_empty() || !plan.masked_paths.is_empty() || !plan.read_only_paths.is_empty();
@@ -168,6 +188,25 @@ pub fn checked_id(id: &str) -> Result<String> {
 fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&PathBuf>)> {
     let all = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
     all.into_iter().flatten().map(|namespace| (namespace.typ(), namespace.path().as_ref()))
+}
+
+fn user(process: &Process) -> User {
+    let user = process.user();
+    User { uid: user.uid(), gid: user.gid(), groups: user.additional_gids().clone().unwrap_or_default() }
+}
+
+fn caps(all: &LinuxCapabilities) -> CapSets {
+    let set = |names: &Option<Capabilities>| {
+        let named = |capability: &Capability| CapSet::named("process.capabilities", &capability.to_string()).ok();
+        names.iter().flatten().filter_map(named).fold(CapSet::EMPTY, CapSet::or)
+    };
+    CapSets {
+        inheritable: set(all.inheritable()),
+        permitted: set(all.permitted()),
+        effective: set(all.effective()),
+        bounding: set(all.bounding()),
+        ambient: set(all.ambient()),
+    }
 }
 
 fn ids(spec: &Spec) -> Result<IdMaps> {

@@ -6,18 +6,20 @@ mod ids;
 mod look;
 mod stats;
 mod update;
+mod user;
 mod volume;
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use boxwright::runtime::run;
-use boxwright::steps::{self, limits};
-use cli::{Command, Flags, Places, Run, spec};
+use boxwright::steps::{self, caps, limits};
+use cli::{Command, Flags, Places, Run, Who, spec};
+use model::caps::CapSet;
 use model::plan::Resources;
 use model::{Cgroup, During, Plan, Result, StateDir, VolumeDir, exit, size};
 
@@ -84,18 +86,37 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
     let states = states(root)?;
     let places = Places { container: states.directory(&id), volumes: VolumeDir::of_the_caller() };
     let ids = ids::choose(flags)?;
-    let spec = spec::from_flags(flags, &id, &places, ids.as_ref())?;
+    let (user, home) = user::find(flags)?;
+    let who = Who { user, home, ids: ids.as_ref(), available: available(ids.is_some())? };
+    let spec = spec::from_flags(flags, &id, &places, &who)?;
     let here = env::current_dir().during("getcwd", "the working directory")?;
     let (plan, left_out) = run::leave_out_unwritten(Plan::from_spec(&id, &spec, &here)?);
     if !left_out.is_empty() {
         let parts: Vec<_> = left_out.iter().map(|lab| format!("{} (lab {:02})", lab.gives, lab.number)).collect();
         eprintln!("boxwright: left out, not written yet: {}", parts.join(", "));
     }
+    if flags.privileged {
+        let whom = if ids.is_some() { "you, with all that you may do" } else { "root of this machine" };
+        eprintln!("boxwright: --privileged: all capabilities, all devices, nothing hidden: root in there is {whom}");
+    }
     let end = run::run(&plan, &states)?;
     if let Some(kills) = NonZero::new(end.oom_kills) {
         eprintln!("boxwright: {}", oom(kills, plan.resources.memory.limit_bytes));
     }
     Ok(end.code)
+}
+
+/// The capabilities that there are to be given: in a user namespace of its own every one that the kernel knows, else the
+/// caller's.
+fn available(is_own: bool) -> Result<CapSet> {
+    let path = "/proc/sys/kernel/cap_last_cap";
+    let last: u32 = fs::read_to_string(path).during("read", path)?.trim().parse().unwrap_or(u64::BITS - 1);
+    let known = CapSet(u64::MAX >> (u64::BITS - 1 - last.min(u64::BITS - 1)));
+    if is_own || !steps::written(10) {
+        return Ok(known);
+    }
+    let status = fs::read_to_string("/proc/self/status").during("read", "/proc/self/status")?;
+    Ok(caps::read(&status)?.permitted.and(known))
 }
 
 /// Why processes of a container are gone that nobody sent a signal to. Without a limit of its own, it was one of a group

@@ -13,7 +13,7 @@ use crate::libtest::{Build, Cargo, Ended, Test};
 use crate::process::{self, Finished};
 
 /// The flags of `boxwright run`, and the labs that they need: another root needs mounts of its own.
-const FLAGS: [(&[u8], &[&str]); 11] = [
+const FLAGS: [(&[u8], &[&str]); 13] = [
     (&[1], &["--hostname", "prefix"]),
     (&[2], &["--ipc", "private"]),
     (&[3], &["--init"]),
@@ -25,6 +25,8 @@ const FLAGS: [(&[u8], &[&str]); 11] = [
     (&[7, 8], &["--memory", "64m"]),
     (&[7, 8], &["--pids-limit", "64"]),
     (&[8], &["--oom-score-adj", "100"]),
+    (&[10], &["--cap-drop", "net_raw"]),
+    (&[10], &["--user", "1"]),
 ];
 /// Other commands and the labs that they need, about a container that is not there.
 const COMMANDS: [(&[u8], &[&str]); 6] = [
