@@ -54,9 +54,12 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
 
 /// After the change of owner, which takes them away.
 fn keep_file_caps(from: &Path, to: &Path) -> Result<()> {
-    match written(10).then(|| caps::file_caps(from)).transpose()?.flatten() {
-        Some(own) => caps::set_file_caps(to, &own),
-        None => Ok(()),
+    match written(10).then(|| caps::file_caps(from)).transpose() {
+        Ok(Some(Some(own))) => caps::set_file_caps(to, &own),
+        Ok(_) => Ok(()),
+        // They count for another root than that of this user namespace.
+        Err(error) if error.errno() == Some(Errno::EOVERFLOW) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
