@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use model::caps::{CapSet, CapSets, FileCaps};
 use model::cgroup::{Knob, Part, Throttling, Usage, Version};
 use model::ids::{IdMaps, IdRange};
+use model::plan::seccomp::{Action, ArchRules, Arg, Insn, Policy, Rule};
 use model::plan::{Cpu, Memory, User};
 use model::{Cgroup, Error, Namespace, Node, NsId, NsKind, Propagation, Queue, Result};
 use nix::sys::signal::Signal;
@@ -152,6 +153,18 @@ lab! {
         set_file_caps: fn(&Path, &FileCaps) -> Result<()>,
     }
 }
+lab! {
+    /// Lab 11: which system calls there are.
+    seccomp, "../labs/lab11_seccomp.rs", "../solutions/lab11_seccomp.rs", {
+        compare: fn(&Arg, u8) -> Vec<Insn>,
+        rule: fn(&Rule) -> Vec<Insn>,
+        for_arch: fn(&ArchRules, Action) -> Vec<Insn>,
+        assemble: fn(&Policy) -> Result<Vec<Insn>>,
+        no_new_privs: fn() -> Result<()>,
+        install: fn(&[Insn], u64) -> Result<Option<OwnedFd>>,
+        write_only_below: fn(&[PathBuf]) -> Result<()>,
+    }
+}
 
 /// A lab as the runtime sees it.
 #[derive(Debug, Clone, Copy)]
@@ -176,7 +189,7 @@ macro_rules! line {
 }
 
 /// Every lab there is, by number.
-pub const LABS: [Lab; 11] = [
+pub const LABS: [Lab; 12] = [
     line!(0, "lab00_namespace", "namespaces by name"),
     line!(1, "lab01_uts", "a host name of its own"),
     line!(2, "lab02_ipc", "private message queues"),
@@ -188,6 +201,7 @@ pub const LABS: [Lab; 11] = [
     line!(8, "lab08_limits", "limits for memory and processes"),
     line!(9, "lab09_userns", "ids of its own"),
     line!(10, "lab10_caps", "most of root's power taken away"),
+    line!(11, "lab11_seccomp", "a filter for system calls"),
 ];
 
 /// Whether lab `number` is written.

@@ -15,6 +15,7 @@ use crate::ids::{IdMaps, IdRange};
 mod devices;
 mod mount;
 mod resources;
+pub mod seccomp;
 
 pub use devices::{Device, DeviceAccess, DeviceRule};
 pub use mount::{Access, Bind, COPY_UP, MAKE_SOURCE, Mount, Tmpfs};
