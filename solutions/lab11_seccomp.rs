@@ -198,7 +198,8 @@ pub fn write_only_below(directories: &[PathBuf]) -> Result<()> {
         .handle_access(writing)
         .and_then(|ruleset| ruleset.create())
         .and_then(|ruleset| ruleset.add_rules(path_beneath_rules(directories, writing)))
-        .and_then(|ruleset| ruleset.restrict_self());
+        // By default the crate calls no_new_privs() too: here that is somebody else's to decide.
+        .and_then(|ruleset| ruleset.set_no_new_privs(false).restrict_self());
     let status = restricted.map_err(std::io::Error::other).during("landlock", format_args!("{directories:?}"))?;
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(Errno::EOPNOTSUPP).during("landlock", "this kernel"),

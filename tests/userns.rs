@@ -214,7 +214,10 @@ fn remapped_files_keep_their_owners_on_the_disk() {
         let shared = dir().join("closed/shared");
         fs::create_dir(&shared).unwrap();
         chown(&shared, Some(5), Some(6)).unwrap();
+        // Whoever is root inside must not leave a set-user-ID program of root's on the host.
         let flags = format!("--userns-remap root --rootfs {root} -v {}:/v", shared.display());
+        run(&flags, "stat -c %u:%g /v; touch /v/made").failure().stdout("65534:65534\n").stderr(contains("denied"));
+        let flags = format!("--userns-remap root --rootfs {root} -v {}:/v:idmap", shared.display());
         let script = "stat -c %u:%g / /v; touch /made /v/made; chown 9 /v/made; readlink /proc/1/root";
         run(&flags, script).success().stdout("0:0\n5:6\n/\n").stderr(is_empty());
         let owner = |path: &Path| fs::metadata(path).map(|file| (file.uid(), file.gid())).unwrap();

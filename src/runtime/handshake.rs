@@ -4,7 +4,7 @@
 //! parent                               child
 //!   | ---- fork ------------------------> |
 //!   | writes the state                    | waits
-//!   | ---- go: one byte ----------------> |
+//!   | ---- go: the child's PID ----------> |
 //!   |                                     | takes its steps
 //!   | <--- report: nothing, then closed - | exec closes it (O_CLOEXEC)
 //!   | <--- report: a Message ------------ | or a step failed
@@ -58,7 +58,7 @@ impl ParentEnd {
     pub fn go(mut self, child: Pid, signals: Option<&SignalFd>, thaw: impl Fn()) -> Result<Option<Message>> {
         if let Some(mut go) = self.go.take() {
             // A child that is dead already has closed its end; then there is an end of file to read below.
-            let _ = go.write_all(b"!");
+            let _ = go.write_all(&child.as_raw().to_ne_bytes());
         }
         while !self.is_answered(signals, PollTimeout::NONE)? {
             // A dead child is an answer as well as a signal: that signal is left for the supervisor.
@@ -110,10 +110,12 @@ pub fn comes_an_end(signals: &SignalFd) -> Result<bool> {
 }
 
 impl ChildEnd {
-    /// Waits for the parent's word. A parent that died without one ends this process.
-    pub fn wait_for_go(&mut self) {
-        if !self.go.read(&mut [0]).is_ok_and(|count| count > 0) {
-            end();
+    /// Waits for the parent's word: the PID that it knows this process by. A parent that died without one ends this process.
+    pub fn wait_for_go(&mut self) -> Pid {
+        let mut pid = [0; size_of::<i32>()];
+        match self.go.read_exact(&mut pid) {
+            Ok(()) => Pid::from_raw(i32::from_ne_bytes(pid)),
+            Err(_) => end(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -21,9 +22,10 @@ use super::exec::{exec, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
 use super::run::goes_there_itself;
+use super::security;
 use super::terminal::{self, Slave};
 use super::trees::Trees;
-use crate::steps::{caps, ipc, limits, mounts, pid, root, uts};
+use crate::steps::{ipc, limits, mounts, pid, root, uts};
 
 /// What the child needs from before the fork.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Child<'a> {
     pub group: Option<&'a Cgroup>,
     /// What root has opened for it.
     pub trees: Trees,
+    /// Who answers for the calls that its filter asks about.
+    pub listener: Option<UnixStream>,
     /// The terminal to be, when the plan asks for one.
     pub terminal: Option<Slave>,
 }
@@ -57,7 +61,7 @@ pub fn main(plan: &Plan, child: Child<'_>) -> ! {
 /// From the fork to the command.
 fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result<Infallible> {
     let parent = report.insert(child.parent);
-    parent.wait_for_go();
+    let pid = parent.wait_for_go();
     if plan.new_pid {
         // From here on a parent that dies takes us with it. Not before its word: in a user namespace it is only by now that
         // it is our parent.
@@ -96,23 +100,15 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         fs::write("/proc/self/oom_score_adj", score.to_string())
             .during("write", format_args!("{score} to oom_score_adj"))?;
     }
-    if let Some(caps) = &plan.caps {
-        // The last step that takes power: from here on it is what the plan says.
-        caps::confine(caps, &plan.user)?;
-        if plan.new_pid {
-            // Whoever changes the user takes this back.
-            pid::die_with_parent()?;
-            parent.is_there()?;
-        }
-    }
-    if plan.init {
-        go_on_as_child_of_an_init(plan)?;
-    }
     // What Rust and the parent's watch changed: a program expects an empty mask and the default actions.
     reset_signals()?;
     if plan.seal_fds {
-        // Last, because every step before it may have left a descriptor open.
+        // Because every step before it may have left a descriptor open.
         root::seal_fds()?;
+    }
+    security::give_up_power(plan, parent, child.listener.map(|listener| (listener, pid)))?;
+    if plan.init {
+        go_on_as_child_of_an_init(plan)?;
     }
     exec(plan)
 }
@@ -163,8 +159,10 @@ fn lead_a_process_group(plan: &Plan) -> Result<()> {
     setpgid(getpid(), getpid()).during("setpgid", "the command")?;
     if plan.terminal {
         // Whoever is not in the foreground is stopped by this signal for asking.
-        SigSet::from(Signal::SIGTTOU).thread_block().during("sigprocmask", "SIGTTOU")?;
+        let stops = SigSet::from(Signal::SIGTTOU);
+        stops.thread_block().during("sigprocmask", "SIGTTOU")?;
         tcsetpgrp(io::stdin(), getpid()).during("tcsetpgrp", "the command")?;
+        stops.thread_unblock().during("sigprocmask", "SIGTTOU")?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod init;
 mod plain;
 mod read_only;
 pub mod run;
+mod security;
 mod terminal;
 mod trees;
 pub mod usage;

@@ -1,9 +1,10 @@
 //! The parent: from a plan to the command's exit code.
 
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 
 use model::plan::{Bind, Mount};
-use model::{Cgroup, Claim, Plan, Result, State, StateDir, borrowed_userns, ids, volumes};
+use model::{Cgroup, Claim, During, Plan, Result, State, StateDir, borrowed_userns, ids, volumes};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -56,6 +57,9 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     // Before the fork: a signal that comes too early waits to be read.
     let signals = plan.new_pid.then(pid::watch_signals).transpose()?;
     let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, &claim)).transpose()?.unzip();
+    let listener = plan.seccomp.as_ref().and_then(|policy| policy.listener.as_ref());
+    // By whoever starts the container, and before it is one: the socket is the host's.
+    let listener = listener.map(|it| UnixStream::connect(&it.path).during("connect", it.path.display())).transpose()?;
     if let (Some(slave), Some(maps), true) = (&slave, &plan.ids, is_root()) {
         // Not the child's to give away: it is root's.
         slave.give_to(ids::outside(&maps.uids, plan.user.uid))?;
@@ -70,10 +74,10 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
                 window.forget();
             }
             drop(line);
-            init::main(plan, Child { parent, terminal: slave, group, trees })
+            init::main(plan, Child { parent, terminal: slave, group, trees, listener })
         }
         ForkResult::Parent { child } => {
-            drop((parent, slave, trees)); // the child's
+            drop((parent, slave, trees, listener)); // the child's
             let code = watch(plan, &claim, group, (child, line), signals.as_ref());
             drop(window); // shows the rest
             let oom_kills = match group {
@@ -192,6 +196,9 @@ pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
     }
     if plan.caps.is_some() && is_missing(10) {
         plan.caps = None;
+    }
+    if plan.seccomp.is_some() && is_missing(11) {
+        plan.seccomp = None;
     }
     plan.seal_fds &= written(5);
     (plan, left_out)

@@ -43,7 +43,10 @@ impl Trees {
         }
         for mount in &plan.mounts {
             let Mount::Bind(bind) = mount else { continue };
-            let tree = match userns::idmapped(&bind.source, userns) {
+            // Not unless somebody asks for it: root inside would write as root outside, a set-user-ID program for everybody there too.
+            // Volumes of ours are in directories that nobody else can enter.
+            let mapped = if bind.idmap { userns::idmapped(&bind.source, userns) } else { clone(&bind.source) };
+            let tree = match mapped {
                 Err(error) if cannot_be(&error) => {
                     tell(&bind.source, "what is in there is nobody's in the container");
                     clone(&bind.source)

@@ -196,6 +196,10 @@ pub struct Run {
     /// Keep nothing from it: every capability and every device of the host, no path hidden (lab 10)
     #[arg(long)]
     pub privileged: bool,
+    /// seccomp=FILE|unconfined, no-new-privileges, landlock=DIR (nothing else can be written), apparmor=PROFILE,
+    /// label=type:TYPE, … (lab 11)
+    #[arg(long, value_name = "OPTION")]
+    pub security_opt: Vec<String>,
     /// Start a small init as PID 1, which reaps orphans and passes signals on, and the command as its child (lab 03)
     #[arg(long)]
     pub init: bool,
@@ -205,8 +209,9 @@ pub struct Run {
     #[arg(long, value_name = "DIR|host")]
     pub rootfs: Option<PathBuf>,
     /// Let a file or directory of the host (an absolute path or ./relative), or a volume by its name, be seen at
-    /// DST; DST alone gets a volume that goes with the container (lab 06)
-    #[arg(short, long, value_name = "[SRC:]DST[:ro]")]
+    /// DST; DST alone gets a volume that goes with the container; idmap: to a remapped container too, files belong to whom
+    /// they belong to on the disk (lab 06)
+    #[arg(short, long, value_name = "[SRC:]DST[:ro,idmap]")]
     pub volume: Vec<String>,
     /// The same in Docker's longer words: type=bind|volume|tmpfs,source=SRC,target=DST,readonly, … (lab 06)
     #[arg(long, value_name = "KEY=VALUE,…")]
@@ -300,6 +305,7 @@ impl Run {
             (devices, 7),
             (devices || self.oom_score_adj.is_some(), 8),
             (user || caps, 10),
+            (!self.security_opt.is_empty(), 11),
         ];
         let own = requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab));
         own.chain(self.limits.asks_for()).collect()

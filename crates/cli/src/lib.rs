@@ -9,6 +9,8 @@ mod devices;
 pub mod flags;
 mod mounts;
 pub mod resources;
+mod seccomp;
+mod security;
 pub mod spec;
 
 pub use flags::{Command, Flags, Format, Limits, Run, Userns, Volume};

@@ -27,8 +27,7 @@ pub(crate) struct Asked {
     options: Vec<String>,
 }
 
-const V_FORM: &str =
-    "[SRC:]DST[:ro|rw|nocopy], SRC an absolute path, ./relative or a volume's name, DST an absolute path other than /";
+const V_FORM: &str = "[SRC:]DST[:ro|rw|nocopy|idmap], SRC an absolute path, ./relative or a volume's name, DST an absolute path other than /";
 const TMPFS_FORM: &str = "DST[:size=64m,mode=1777,ro], DST an absolute path other than / and /dev";
 const TYPE_FORM: &str = "type=bind, type=volume or type=tmpfs";
 const BIND_FORM: &str =
@@ -92,7 +91,8 @@ impl Sources<'_> {
             None => self.places.container.join(format!("volume-{}", self.count)),
         };
         let copy = copy.then_some(COPY_UP);
-        let options = ["rbind", "rprivate", access, MAKE_SOURCE].into_iter().chain(copy).map(str::to_owned).collect();
+        let options =
+            ["rbind", "rprivate", access, "idmap", MAKE_SOURCE].into_iter().chain(copy).map(str::to_owned).collect();
         Ok(Asked { kind: "bind", source, at, options })
     }
 }
@@ -113,12 +113,13 @@ fn read_volume(flag: &str, sources: &Sources) -> Result<Asked> {
         _ => return Err(invalid()),
     };
     let at = inside(at).ok_or_else(invalid)?;
-    let (mut access, mut copy) = ("rw", true);
+    let (mut access, mut copy, mut idmap) = ("rw", true, false);
     for word in words.split(',').filter(|_| parts.len() == 3) {
         match word {
             "ro" => access = "rro",
             "rw" => access = "rw",
             "nocopy" => copy = false,
+            "idmap" => idmap = true,
             _ => return Err(invalid()),
         }
     }
@@ -127,7 +128,9 @@ fn read_volume(flag: &str, sources: &Sources) -> Result<Asked> {
         Some(path) if path.starts_with(['/', '.']) => {
             // As a shell would say it from here; the kernel finds what is behind `..` and links.
             let path = std::path::absolute(path).or(Err(invalid()))?;
-            Ok(bind(path, at, access, true))
+            let mut bind = bind(path, at, access, true);
+            bind.options.extend(idmap.then(|| "idmap".to_owned()));
+            Ok(bind)
         }
         name => sources.volume(name, at, access, copy),
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use model::caps::CapSet;
 use model::ids::{IdMaps, IdRange};
-use model::plan::User;
+use model::plan::{LANDLOCK, User};
 use model::{During, Result, plan};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
@@ -20,6 +20,7 @@ use crate::devices::{self, Devices};
 use crate::flags::{Ipc, Run};
 use crate::mounts::{self, Asked, Places};
 use crate::resources::resources;
+use crate::security;
 
 /// Docker's, so that programs are found wherever an image has them.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -66,16 +67,20 @@ pub fn from_flags(run: &Run, id: &str, places: &Places, who: &Who<'_>) -> Result
     let Devices { nodes, rules, annotations } = devices::asked(run)?;
     resources.set_devices(Some(rules));
     let caps = caps::asked(run, who.available, who.user.uid == 0)?;
-    let spec = spec(run, id, (places, who), asked, resources).and_then(|mut spec| {
-        if let Some(process) = spec.process_mut() {
-            process.set_capabilities(Some(caps::to_oci(&caps)?));
-        }
-        Ok(spec)
-    });
-    let spec = spec.map_err(io::Error::other);
-    let mut spec = spec.during("make", "the OCI configuration")?;
-    spec.annotations_mut().get_or_insert_default().extend(annotations);
+    let security = security::asked(run, caps.bounding)?;
+    let made = spec(run, id, (places, who), asked, resources).and_then(|spec| Ok((spec, caps::to_oci(&caps)?)));
+    let (mut spec, caps) = made.map_err(io::Error::other).during("make", "the OCI configuration")?;
+    if let Some(process) = spec.process_mut() {
+        process.set_capabilities(Some(caps)).set_no_new_privileges(Some(security.no_new_privileges));
+        process.set_apparmor_profile(security.apparmor).set_selinux_label(security.selinux);
+    }
+    let landlock = security.landlock.iter().map(|path| (format!("{LANDLOCK}{}", path.display()), "true".into()));
+    spec.annotations_mut().get_or_insert_default().extend(annotations.into_iter().chain(landlock));
     let linux = spec.linux_mut().get_or_insert_default();
+    linux.set_seccomp(security.seccomp);
+    if security.shows_system_paths {
+        linux.set_masked_paths(None).set_readonly_paths(None);
+    }
     linux.set_devices(Some(nodes));
     if let Some(ids) = who.ids {
         let user = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User).build();
@@ -130,7 +135,6 @@ fn process(run: &Run, id: &str, who: &Who<'_>) -> Built<Process> {
     let user = UserBuilder::default().uid(who.user.uid).gid(who.user.gid).additional_gids(who.user.groups.clone());
     let mut process = ProcessBuilder::default()
         .user(user.build()?)
-        .no_new_privileges(false)
         .terminal(run.tty)
         .args(run.command.clone())
         .env(last_of_each(env))
@@ -161,8 +165,7 @@ fn linux(run: &Run, resources: LinuxResources) -> Built<Linux> {
     let linux = LinuxBuilder::default().resources(resources);
     let namespaces = kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build());
     // The host's own /proc and /sys stay as they are for whoever keeps its root.
-    let hides = run.rootfs.is_some() && !run.privileged;
-    let hidden = |paths: &[&str]| paths.iter().filter(|_| hides).map(ToString::to_string).collect();
+    let hidden = |paths: &[&str]| paths.iter().filter(|_| run.rootfs.is_some()).map(ToString::to_string).collect();
     let linux = linux.masked_paths::<Vec<_>>(hidden(&MASKED)).readonly_paths::<Vec<_>>(hidden(&READ_ONLY));
     linux.namespaces(namespaces.collect::<Built<Vec<_>>>()?).build()
 }

@@ -11,6 +11,7 @@ use oci_spec::runtime::{
 use crate::caps::{CapSet, CapSets};
 use crate::error::{Error, Result};
 use crate::ids::{IdMaps, IdRange};
+use seccomp::Policy;
 
 mod devices;
 mod mount;
@@ -36,6 +37,9 @@ pub const READ_ONLY: &str = "org.boxwright.read-only";
 pub const DEVICE_RULES: &str = "org.boxwright.device-rules";
 /// Annotation, with the path inside at its end: where the host has this device.
 pub const DEVICE_SOURCE: &str = "org.boxwright.device-source:";
+
+/// Annotation, with a directory at its end: files below it may be written, and no others but those of other such annotations.
+pub const LANDLOCK: &str = "org.boxwright.landlock:";
 
 /// A container to be. Made by [`Plan::from_spec`] alone, changed only to leave out what is not written yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +99,16 @@ pub struct Plan {
     pub user: User,
     /// What they may do; `None` for all that the caller may.
     pub caps: Option<CapSets>,
+    /// Which system calls it may make; `None` for every one.
+    pub seccomp: Option<Policy>,
+    /// Whether no program that it starts gets more power than it has.
+    pub no_new_privs: bool,
+    /// Below which directories alone it may write; none for no such rule.
+    pub landlock: Vec<PathBuf>,
+    /// The AppArmor profile that its command gets.
+    pub apparmor: Option<String>,
+    /// The SELinux label that its command gets.
+    pub selinux: Option<String>,
     /// Whether every descriptor but the standard three is kept from the command.
     pub seal_fds: bool,
 }
@@ -163,6 +177,16 @@ impl Plan {
             must_rule_devices: is_set(DEVICE_RULES),
             user: user(process),
             caps: process.capabilities().as_ref().map(caps),
+            seccomp: spec
+                .linux()
+                .as_ref()
+                .and_then(|linux| linux.seccomp().as_ref())
+                .map(Policy::from_oci)
+                .transpose()?,
+            no_new_privs: process.no_new_privileges() == Some(true),
+            landlock: landlock(spec),
+            apparmor: process.apparmor_profile().clone().filter(|name| !name.is_empty()),
+            selinux: process.selinux_label().clone().filter(|label| !label.is_empty()),
             seal_fds: true,
         };
         let mounts = !plan.mounts.is_empty() || !plan.masked_paths.is_empty() || !plan.read_only_paths.is_empty();
@@ -189,6 +213,14 @@ pub fn checked_id(id: &str) -> Result<String> {
 fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&PathBuf>)> {
     let all = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
     all.into_iter().flatten().map(|namespace| (namespace.typ(), namespace.path().as_ref()))
+}
+
+fn landlock(spec: &Spec) -> Vec<PathBuf> {
+    let names = spec.annotations().iter().flat_map(|all| all.keys());
+    let mut directories: Vec<PathBuf> =
+        names.filter_map(|name| name.strip_prefix(LANDLOCK)).map(PathBuf::from).collect();
+    directories.sort();
+    directories
 }
 
 fn user(process: &Process) -> User {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 
-use boxwright::steps::{namespace, pid, userns};
+use boxwright::steps::{caps, namespace, pid, userns, written};
 use model::ids::IdRange;
 use model::{During, Error, NsKind, Result, StateDir};
 use nix::errno::Errno;
@@ -74,6 +74,24 @@ pub fn inspect(states: &StateDir, name: &str) -> Result<()> {
         let mapping = |it: &IdRange| json!({"containerID": it.inside, "hostID": it.outside, "size": it.count});
         Ok::<_, Error>(ranges.iter().map(mapping).collect::<Vec<_>>())
     };
+    let status = format!("/proc/{}/status", state.pid);
+    let status = fs::read_to_string(&status).during("read", status)?;
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim().parse::<u32>().unwrap_or(0)
+    };
+    let sets = if written(10) { Some(caps::read(&status)?) } else { None };
+    let sets = sets.map(|sets| {
+        json!({
+            "bounding": sets.bounding.names(),
+            "effective": sets.effective.names(),
+            "permitted": sets.permitted.names(),
+            "inheritable": sets.inheritable.names(),
+            "ambient": sets.ambient.names(),
+        })
+    });
+    // Nothing to read where no module gives labels.
+    let label = fs::read_to_string(format!("/proc/{}/attr/current", state.pid)).ok();
     let cgroup: Vec<_> = states.cgroup(&state)?.paths().iter().map(|path| path.display().to_string()).collect();
     let seen = json!({
         "id": state.id,
@@ -84,6 +102,10 @@ pub fn inspect(states: &StateDir, name: &str) -> Result<()> {
         "cgroup": cgroup,
         "uidMappings": map("uid_map")?,
         "gidMappings": map("gid_map")?,
+        "capabilities": sets,
+        "noNewPrivileges": number("NoNewPrivs:") == 1,
+        "seccompFilters": number("Seccomp_filters:"),
+        "label": label.map(|label| label.trim_end_matches(['\0', '\n']).to_owned()),
     });
     print(&format!("{seen:#}\n"))
 }

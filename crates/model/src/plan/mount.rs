@@ -56,6 +56,8 @@ pub struct Bind {
     pub make_source: bool,
     /// Whether an empty source begins with a copy of what is at `at`.
     pub copy_up: bool,
+    /// Whether files keep their owners in a container whose ids root has remapped.
+    pub idmap: bool,
 }
 
 /// What may be written through a bind mount.
@@ -128,9 +130,13 @@ impl Bind {
         let source = source.filter(|source| source.is_absolute());
         let source = source.ok_or_else(|| Error::invalid("mounts.source of a bind mount", "", "an absolute path"))?;
         let is_set = |word| options.contains(&word);
-        let known = ["bind", "rbind", "rprivate", "rw", "ro", "rro", MAKE_SOURCE, COPY_UP];
+        let known = ["bind", "rbind", "rprivate", "rw", "ro", "rro", "idmap", MAKE_SOURCE, COPY_UP];
         if let Some(option) = options.iter().find(|option| !known.contains(option)) {
-            return Err(Error::invalid("mounts.options of a bind mount", *option, "rbind, rprivate, rw, ro or rro"));
+            return Err(Error::invalid(
+                "mounts.options of a bind mount",
+                *option,
+                "rbind, rprivate, rw, ro, rro or idmap",
+            ));
         }
         let access = match (is_set("rro"), is_set("ro")) {
             (true, _) => Access::ReadOnlyTree,
@@ -138,7 +144,8 @@ impl Bind {
             _ => Access::ReadWrite,
         };
         let source = source.to_owned();
-        Ok(Bind { source, at, access, make_source: is_set(MAKE_SOURCE), copy_up: is_set(COPY_UP) })
+        let (make_source, copy_up, idmap) = (is_set(MAKE_SOURCE), is_set(COPY_UP), is_set("idmap"));
+        Ok(Bind { source, at, access, make_source, copy_up, idmap })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::libtest::{Build, Cargo, Ended, Test};
 use crate::process::{self, Finished};
 
 /// The flags of `boxwright run`, and the labs that they need: another root needs mounts of its own.
-const FLAGS: [(&[u8], &[&str]); 13] = [
+const FLAGS: [(&[u8], &[&str]); 14] = [
     (&[1], &["--hostname", "prefix"]),
     (&[2], &["--ipc", "private"]),
     (&[3], &["--init"]),
@@ -27,6 +27,7 @@ const FLAGS: [(&[u8], &[&str]); 13] = [
     (&[8], &["--oom-score-adj", "100"]),
     (&[10], &["--cap-drop", "net_raw"]),
     (&[10], &["--user", "1"]),
+    (&[11], &["--security-opt", "no-new-privileges"]),
 ];
 /// Other commands and the labs that they need, about a container that is not there.
 const COMMANDS: [(&[u8], &[&str]); 6] = [

@@ -1,0 +1,103 @@
+//! The steps that take power from the command. Nothing that needs any comes after them.
+
+use std::fs;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use model::caps::{CapSet, CapSets};
+use model::plan::seccomp::Policy;
+use model::{During, Plan, Result};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use super::handshake::ChildEnd;
+use crate::steps::{caps, pid, seccomp};
+
+/// What a filter, or Landlock, is asked for without no_new_privs.
+const SYS_ADMIN: CapSet = CapSet(1 << 21);
+
+/// Makes the calling process what the plan says that the command may be. `listener` is who answers for system calls, and the PID
+/// that they know this process by.
+pub fn give_up_power(plan: &Plan, parent: &ChildEnd, listener: Option<(UnixStream, Pid)>) -> Result<()> {
+    let needs_admin = !plan.no_new_privs && (plan.seccomp.is_some() || !plan.landlock.is_empty());
+    let kept = if needs_admin { SYS_ADMIN } else { CapSet::EMPTY };
+    if let Some(sets) = &plan.caps {
+        let (permitted, effective) = (sets.permitted.or(kept), sets.effective.or(kept));
+        caps::confine(&CapSets { permitted, effective, ..*sets }, &plan.user)?;
+        if plan.new_pid {
+            // Whoever changes the user takes this back.
+            pid::die_with_parent()?;
+            parent.is_there()?;
+        }
+    }
+    label(plan)?;
+    if plan.no_new_privs {
+        seccomp::no_new_privs()?;
+    }
+    if !plan.landlock.is_empty() {
+        // And devices: what is written to them is no file.
+        let own = [Path::new("/dev").to_owned()];
+        let directories: Vec<PathBuf> = plan.landlock.iter().chain(&own).cloned().collect();
+        seccomp::write_only_below(&directories)?;
+    }
+    if let Some(policy) = &plan.seccomp {
+        // After everything that it may refuse.
+        filter(plan, policy, listener)?;
+    }
+    match &plan.caps {
+        Some(sets) if needs_admin => caps::set(sets),
+        _ => Ok(()),
+    }
+}
+
+/// AppArmor's and SELinux's word for what the next exec makes of this process. Source: proc_pid_attr(5).
+fn label(plan: &Plan) -> Result<()> {
+    let write =
+        |path: &'static str, text: &str| fs::write(path, text).during("write", format_args!("{text:?} to {path}"));
+    if let Some(profile) = &plan.apparmor {
+        let own = "/proc/self/attr/apparmor/exec";
+        write(if Path::new(own).exists() { own } else { "/proc/self/attr/exec" }, &format!("exec {profile}"))?;
+    }
+    plan.selinux.as_ref().map_or(Ok(()), |label| write("/proc/self/attr/exec", label))
+}
+
+fn filter(plan: &Plan, policy: &Policy, listener: Option<(UnixStream, Pid)>) -> Result<()> {
+    let filter = seccomp::assemble(policy)?;
+    let own = if listener.is_some() { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
+    // Made before: afterwards nobody knows which calls there are.
+    let told = listener.as_ref().map(|(_, pid)| state(plan, policy, *pid));
+    let fd = seccomp::install(&filter, policy.flags | own)?;
+    match (listener, fd, told) {
+        (Some((socket, _)), Some(fd), Some(told)) => hand_over(&socket, &fd, told.as_bytes()),
+        _ => Ok(()),
+    }
+}
+
+/// The container process state of the OCI runtime specification, config-linux, "The Container Process State".
+fn state(plan: &Plan, policy: &Policy, pid: Pid) -> String {
+    let metadata = policy.listener.as_ref().map(|listener| listener.metadata.as_str()).unwrap_or_default();
+    let bundle = plan.rootfs.as_deref().and_then(Path::parent).unwrap_or(Path::new("/"));
+    json!({
+        "ociVersion": "1.2.0",
+        "fds": ["seccompFd"],
+        "pid": pid.as_raw(),
+        "metadata": metadata,
+        "state": {
+            "ociVersion": "1.2.0", "id": plan.id, "status": "creating", "pid": pid.as_raw(), "bundle": bundle,
+        },
+    })
+    .to_string()
+}
+
+fn hand_over(socket: &UnixStream, fd: &OwnedFd, told: &[u8]) -> Result<()> {
+    let fds = [fd.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&fds)];
+    let sent = sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(told)], &rights, MsgFlags::empty(), None);
+    match sent.during("sendmsg", "the listener")? {
+        count if count == told.len() => Ok(()),
+        _ => Err(io::Error::from(io::ErrorKind::WriteZero)).during("sendmsg", "the listener"),
+    }
+}
