@@ -199,7 +199,7 @@ pub fn write_only_below(directories: &[PathBuf]) -> Result<()> {
         .and_then(|ruleset| ruleset.create())
         .and_then(|ruleset| ruleset.add_rules(path_beneath_rules(directories, writing)))
         // By default the crate calls no_new_privs() too: here that is somebody else's to decide.
-        .and_then(|ruleset| ruleset.set_no_new_privs(false).restrict_self());
+        .and_then(|ruleset| ruleset.no_new_privs(false).restrict_self());
     let status = restricted.map_err(std::io::Error::other).during("landlock", format_args!("{directories:?}"))?;
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(Errno::EOPNOTSUPP).during("landlock", "this kernel"),
