@@ -68,7 +68,7 @@ impl Bench {
     pub fn attempt_anew(&mut self, lab: &Lab, text: String) -> Result<Rc<Attempt>> {
         let key = (lab.number, text);
         let cargo = self.arrange(true, BTreeMap::from([(lab.solution(), key.1.clone())]))?;
-        let attempt = Rc::new(test(&cargo, lab)?);
+        let attempt = Rc::new(test(&cargo, lab, None)?);
         self.tried.insert(key, attempt.clone());
         Ok(attempt)
     }
@@ -80,12 +80,12 @@ impl Bench {
     }
 }
 
-/// Builds and runs the tests of `lab`, and looks at the host before and after.
-pub fn test(cargo: &Cargo, lab: &Lab) -> Result<Attempt> {
+/// Builds and runs the tests of `lab`, or those with `filter` in their names, and looks at the host before and after.
+pub fn test(cargo: &Cargo, lab: &Lab, filter: Option<&str>) -> Result<Attempt> {
     let (before, start) = (host::snapshot()?, Instant::now());
     let outcome = match cargo.build_test(&lab.name())? {
         Build::Failed { rendered } => Outcome::Broken(rendered),
-        Build::Ready { program, .. } => Outcome::Ran(libtest::run(&mut cargo.command(&program), LIMIT)?),
+        Build::Ready { program, .. } => Outcome::Ran(libtest::run(cargo.command(&program).args(filter), LIMIT)?),
     };
     let took = start.elapsed();
     Ok(Attempt { outcome, took, left: host::difference(&before)? })

@@ -38,6 +38,9 @@ const COMMANDS: [(&[u8], &[&str]); 6] = [
     (&[7, 8], &["update", "--memory", "64m", "nobody"]),
     (&[9], &["inspect", "nobody"]),
 ];
+/// The tests that go through the command line, and so through other labs. Those of a lab's own functions do not: labs import the
+/// model alone.
+const END_TO_END: &str = "run_";
 /// A container with `true` in it takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(20);
 /// What a command exits with that did not find what it looks at.
@@ -45,8 +48,8 @@ const NOT_SEEN: i32 = 1;
 /// What a flag of an unwritten lab exits with: EX_SOFTWARE of sysexits(3).
 const UNWRITTEN: i32 = 70;
 
-/// Labs 0 to k written, for every k; then each lab written alone, and each alone not written. The tests of what is
-/// written pass, or say which lab they lean on; the command line says what is left out.
+/// Labs 0 to k written, for every k; then each lab written alone, and each alone not written. The end-to-end tests of what
+/// is written pass, or say which lab they lean on; the command line says what is left out.
 pub fn prefixes(bench: &mut Bench, share: Share) -> Result<Vec<String>> {
     type IsWritten = Box<dyn Fn(u8) -> bool>;
     let numbers: Vec<u8> = bench.course.labs.iter().map(|lab| lab.number).collect();
@@ -70,7 +73,7 @@ fn state(bench: &mut Bench, name: &str, written: impl Fn(u8) -> bool) -> Result<
     let cargo = bench.arrange(false, files)?;
     let mut findings = Vec::new();
     for lab in bench.tested().iter().filter(|lab| written(lab.number)) {
-        let attempt = bench::test(&cargo, lab)?;
+        let attempt = bench::test(&cargo, lab, Some(END_TO_END))?;
         // A test of the command line may lean on another lab, if it says so.
         let leans = |test: &Test| {
             let others = bench.course.labs.iter().filter(|other| !written(other.number));

@@ -44,7 +44,7 @@ pub fn all_in_one(bench: &mut Bench) -> Result<Vec<String>> {
     let cargo = bench.arrange(true, files)?;
     let mut findings = Vec::new();
     for lab in &bench.tested() {
-        match bench::test(&cargo, lab)?.complaint() {
+        match bench::test(&cargo, lab, None)?.complaint() {
             Some(complaint) => findings.push(format!("all in one, {}: {complaint}", lab.name())),
             None => say(format_args!("all in one, {}: passes", lab.name())),
         }
@@ -66,7 +66,7 @@ pub fn solved(course: &Course, solved: impl Fn(u8) -> bool) -> Result<BTreeMap<P
 pub fn starter_tests(bench: &mut Bench, lab: &Lab) -> Result<Vec<String>> {
     let files = solved(&bench.course, |_| false)?;
     let cargo = bench.arrange(false, files)?;
-    let attempt = bench::test(&cargo, lab)?;
+    let attempt = bench::test(&cargo, lab, None)?;
     let mut findings: Vec<String> = attempt.blame(format_args!("{} on the starters", lab.name())).collect();
     let report = match attempt.outcome {
         Outcome::Ran(report) => report,
