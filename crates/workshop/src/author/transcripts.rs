@@ -62,7 +62,7 @@ fn one_chapter(course: &Course, lab: &Lab, programs: &Path, write: bool) -> Resu
     }
     let commands = run.iter().map(|block| block.commands.len()).sum::<usize>();
     super::say(format_args!("{name}: {} blocks, {commands} commands", run.len()));
-    let outputs = session(&run, programs).with_context(|| name.clone())?;
+    let outputs = sessions(&run, programs).with_context(|| name.clone())?;
 
     let mut findings = Vec::new();
     // From the last to the first, so that the places of the others stay true.
@@ -93,24 +93,39 @@ fn lacking(need: Need) -> Option<String> {
     let version = |wanted| Cgroup::base().and_then(|base| base.version("memory")).is_ok_and(|here| here == wanted);
     match need {
         Need::Root => needs::Need::Root.missing(),
+        Need::User => needs::Need::Subuid.missing(),
         Need::Cgroup => cgroup(),
         Need::V1 => cgroup().or_else(|| (!version(Version::V1)).then(|| "cgroup v1: a hybrid machine".to_owned())),
         Need::V2 => cgroup().or_else(|| (!version(Version::V2)).then(|| "cgroup v2: cargo lab vm".to_owned())),
     }
 }
 
-/// One Shield a chapter, so that a block finds the files of those before it; one shell a block.
-fn session(blocks: &[Block], programs: &Path) -> Result<Vec<Vec<Output>>> {
+/// One Shield a chapter, and another for the blocks of an ordinary user.
+fn sessions(blocks: &[Block], programs: &Path) -> Result<Vec<Vec<Output>>> {
+    let is_users = |block: &&Block| block.needs.contains(&Need::User);
+    let (users, others): (Vec<_>, Vec<_>) = blocks.iter().partition(is_users);
+    let mut of_users = session(&users, Shield::new().as_user(), programs)?.into_iter();
+    let mut of_others = session(&others, Shield::new(), programs)?.into_iter();
+    let next = |block: &Block| if is_users(&block) { of_users.next() } else { of_others.next() };
+    Ok(blocks.iter().filter_map(next).collect())
+}
+
+/// All in one Shield, so that a block finds the files of those before it; one shell a block.
+fn session(blocks: &[&Block], shield: Shield, programs: &Path) -> Result<Vec<Vec<Output>>> {
+    if blocks.is_empty() {
+        return Ok(Vec::new());
+    }
     let count = u32::try_from(blocks.len())?;
     let run = || -> Result<Vec<Vec<Output>>, String> {
         let home = testkit::dir().join("home");
         fs::create_dir_all(&home).map_err(|error| error.to_string())?;
         cgroups::link(&home).map_err(|error| error.to_string())?;
         let scripts = |block: &Block| block.commands.iter().map(|command| command.script.clone()).collect::<Vec<_>>();
-        let run = |block| shell::run(&scripts(block), &home, programs, LIMIT).map_err(|error| error.to_string());
+        let run =
+            |block: &&Block| shell::run(&scripts(block), &home, programs, LIMIT).map_err(|error| error.to_string());
         blocks.iter().map(run).collect()
     };
-    match Shield::new().cgroup().unaudited().deadline((LIMIT + Duration::from_secs(1)) * (count + 1)).try_run(run) {
+    match shield.cgroup().unaudited().deadline((LIMIT + Duration::from_secs(1)) * (count + 1)).try_run(run) {
         Ok(Ok(outputs)) => Ok(outputs),
         Ok(Err(error)) => bail!("the shell: {error}"),
         Err(failure) => bail!("{failure}"),
@@ -173,15 +188,29 @@ mod tests {
     #[test]
     fn a_session_runs_in_a_shield() {
         let text = "```console\n$ echo $$ >shell; hostname elsewhere\n```\n\n```console\n$ hostname; test -s shell; echo $?\n```\n";
-        let outputs = session(&chapter::blocks(text).unwrap(), Path::new("/nowhere")).unwrap();
+        let outputs = sessions(&chapter::blocks(text).unwrap(), Path::new("/nowhere")).unwrap();
         assert_eq!(outputs[1], [Output::Text("elsewhere\n0\n".to_owned())]);
+    }
+
+    #[test]
+    fn blocks_of_an_ordinary_user_have_a_shield_of_their_own() {
+        testkit::needs!(subuid);
+        let text = ["console,user", "console", "console,user"].map(|info| {
+            format!("```{info}\n$ ls who; touch who; id -u; cut -d: -f1 /etc/subuid | grep -c learner\n```\n\n")
+        });
+        let outputs = sessions(&chapter::blocks(&text.concat()).unwrap(), Path::new("/nowhere")).unwrap();
+        let text = |output: &Output| if let Output::Text(text) = output { text.clone() } else { panic!("{output:?}") };
+        let [user, root, again] = [0, 1, 2].map(|block: usize| text(&outputs[block][0]));
+        assert!(user.starts_with("ls: ") && user.ends_with("\n1000\n1\n"), "{user}");
+        assert!(root.starts_with("ls: ") && root.ends_with("\n0\n0\n"), "{root}");
+        assert_eq!(again, "who\n1000\n1\n");
     }
 
     #[test]
     fn a_session_has_groups_of_its_own() {
         testkit::needs!(cgroup = cpu);
         let text = "```console,cgroup\n$ mkdir cgroup/cpu/a && cat cgroup/cpu/a/cgroup.procs; rmdir cgroup/cpu/a; echo $?\n```\n";
-        let outputs = session(&chapter::blocks(text).unwrap(), Path::new("/nowhere")).unwrap();
+        let outputs = sessions(&chapter::blocks(text).unwrap(), Path::new("/nowhere")).unwrap();
         assert_eq!(outputs[0], [Output::Text("0\n".to_owned())]);
     }
 }

@@ -10,6 +10,8 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 pub enum Need {
     /// `root`: the machine's own.
     Root,
+    /// `user`: an ordinary user with subordinate ids, in a Shield of its own.
+    User,
     /// `cgroup`: a control group with memory, whichever version.
     Cgroup,
     /// `v1`: a control group, and memory is on v1.
@@ -22,6 +24,7 @@ impl Need {
     fn from_word(word: &str) -> Option<Self> {
         match word {
             "root" => Some(Need::Root),
+            "user" => Some(Need::User),
             "cgroup" => Some(Need::Cgroup),
             "v1" => Some(Need::V1),
             "v2" => Some(Need::V2),
@@ -93,7 +96,7 @@ fn needs(info: &str, line: usize) -> Result<Option<Vec<Need>>> {
     }
     let need = |word| match Need::from_word(word) {
         Some(need) => Ok(need),
-        None => bail!("line {line}: `console,{word}`: after `console` come `root`, `cgroup`, `v1`, `v2`"),
+        None => bail!("line {line}: `console,{word}`: after `console` come `root`, `user`, `cgroup`, `v1`, `v2`"),
     };
     words.map(need).collect::<Result<_>>().map(Some)
 }
@@ -185,10 +188,9 @@ $ for i in 1 2
 
     #[test]
     fn needs_are_words_of_the_info_string() {
-        let all =
-            blocks("```console,root,v1\n$ a\n```\n\n```console,cgroup\n$ b\n```\n\n```console,v2\n$ c\n```\n").unwrap();
-        let needs: Vec<_> = all.into_iter().map(|block| block.needs).collect();
-        assert_eq!(needs, [vec![Need::Root, Need::V1], vec![Need::Cgroup], vec![Need::V2]]);
+        let words = ["root,v1", "cgroup", "v2", "user"].map(|words| format!("```console,{words}\n$ a\n```\n\n"));
+        let needs: Vec<_> = blocks(&words.concat()).unwrap().into_iter().map(|block| block.needs).collect();
+        assert_eq!(needs, [vec![Need::Root, Need::V1], vec![Need::Cgroup], vec![Need::V2], vec![Need::User]]);
     }
 
     #[test]
