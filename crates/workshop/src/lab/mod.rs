@@ -102,7 +102,11 @@ enum Cmd {
     /// Remove what an interrupted run left behind
     Clean,
     /// Start a shell under the shield that the tests run under, to try things in
-    Shell,
+    Shell {
+        /// As an ordinary user with subordinate ids, not as root
+        #[arg(long)]
+        user: bool,
+    },
     /// Start a real container of the finished runtime, and show what it sees
     Demo,
     /// Run a command, or a shell, in a virtual machine: these files, another kernel, cgroup v2
@@ -170,7 +174,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Some(Cmd::Skip { lab: name }) => swap::skip(&course, lab(name)?)?,
         Some(Cmd::Open { lab: name }) => open::run(&course, lab(name)?)?,
         Some(Cmd::Clean) => clean::run(&course)?,
-        Some(Cmd::Shell) => return shell::run(&course).map(code),
+        Some(Cmd::Shell { user }) => return shell::run(&course, *user).map(code),
         Some(Cmd::Demo) => return demo::run(&course).map(code),
         Some(Cmd::Vm { kernel, command }) => return vm::run(&course, kernel.as_deref(), command),
         Some(Cmd::Plot { subject, output }) => plot::run(&course, *subject, output.clone())?,

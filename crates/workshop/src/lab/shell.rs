@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use testkit::needs::Need;
 use testkit::{Failure, Shield};
 
 use super::demo;
@@ -22,15 +23,19 @@ use crate::libtest::{Build, Cargo};
 /// Longer than any shell is open.
 const NO_DEADLINE: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// Starts the learner's shell as root of a throw-away host, and waits for its end. `boxwright` is the learner's own
-/// there, `boxwright-reference` the finished one. What was changed of that host is told.
+/// Starts the learner's shell on a throw-away host, as root or as an ordinary user, and waits for its end. `boxwright`
+/// is the learner's own there, `boxwright-reference` the finished one. What was changed of that host is told.
 ///
 /// # Errors
 /// The shield cannot be put up, or the shell cannot be started.
-pub fn run(course: &Course) -> Result<bool> {
+pub fn run(course: &Course, as_user: bool) -> Result<bool> {
+    if as_user && let Some(missing) = Need::Subuid.missing() {
+        bail!("an ordinary user of a throw-away host needs {missing}");
+    }
     let shell = env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let who = if as_user { "an ordinary user of it, with subordinate ids" } else { "root in it" };
     anstream::println!(
-        "{BOLD}A throw-away host.{BOLD:#} You are root in it. Its names, mounts, processes and network are its own, all \
+        "{BOLD}A throw-away host.{BOLD:#} You are {who}. Its names, mounts, processes and network are its own, all \
          files\nbut those in this directory are read-only, and `exit` ends it: nothing stays. In `cgroup/` are the control \
          groups\nthat are yours to change."
     );
@@ -44,8 +49,8 @@ pub fn run(course: &Course) -> Result<bool> {
         }
     }
     anstream::println!("{DIM}`boxwright` is yours as it is now, `boxwright-reference` the finished one{DIM:#}");
-    let started =
-        Shield::new().cgroup().deadline(NO_DEADLINE).try_run(|| start(&shell, &programs).map_err(|e| e.to_string()));
+    let shield = if as_user { Shield::new().as_user() } else { Shield::new() };
+    let started = shield.cgroup().deadline(NO_DEADLINE).try_run(|| start(&shell, &programs).map_err(|e| e.to_string()));
     match started {
         Ok(Ok(())) => {}
         Ok(Err(error)) => bail!("start {}: {error}", shell.display()),
