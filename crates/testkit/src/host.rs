@@ -177,12 +177,7 @@ pub fn become_the_learner(identity: Identity, place: &Place, group: Option<&Test
     nix::unistd::chdir(place.path())?;
     match identity {
         Identity::Root => Ok(()),
-        Identity::User => {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let own = std::iter::once(place.path().join("bin")).chain(std::env::split_paths(&path));
-            set("PATH", &std::env::join_paths(own).map_err(io::Error::other)?)?;
-            user::become_id(user::USER)
-        }
+        Identity::User => user::become_id(user::USER),
     }
 }
 

@@ -75,8 +75,10 @@ pub fn furnish(directory: &Path) -> io::Result<()> {
     for name in ["newuidmap", "newgidmap"] {
         let program = rootfs::find(name).ok_or_else(|| io::Error::other(format!("{name} is not in PATH")))?;
         let copy = bin.join(name);
-        fs::copy(program, &copy)?;
+        fs::copy(&program, &copy)?;
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o4755))?;
+        // In its place, for whoever calls it by its path: the set-user-ID bit of an owner who is nobody in here is void.
+        mount(Some(&copy), &program, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     }
     let user = (Some(Uid::from_raw(USER)), Some(Gid::from_raw(USER)));
     for own in ["", "tmp", "state", "data", "disk"] {
