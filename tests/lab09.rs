@@ -6,20 +6,32 @@
 #![allow(unsafe_code, reason = "setenv, and the calls on namespaces and detached mounts that have no safe wrapper")]
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{PipeWriter, Read, pipe};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use boxwright::steps::userns;
 use model::ids::{IdMaps, IdRange};
-use model::{Error, Result};
+use model::{Error, NsId, NsKind, Result};
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Pid, Uid, getegid, geteuid};
-use testkit::{Explained, Running, SUBORDINATE, Shield, USER, check, dir, needs, random_name, shielded, start_child};
+use nix::fcntl::AtFlags;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::{fstat, fstatat};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Gid, Pid, Uid, chown, getegid, geteuid, getgroups, setgroups, setresgid, setresuid};
+use testkit::{
+    Explained, Running, SUBORDINATE, Shield, USER, check, dir, disk_dir, drop_capabilities, in_child, inside,
+    moves_only, namespaces, needs, random_name, shielded, start_child,
+};
 
 const RULES: &str = "lab09-userns.md, The kernel's rules";
 const TASKS: &str = "lab09-userns.md, Tasks";
@@ -456,6 +468,480 @@ fn task4_a_helper_that_is_missing_is_reported() {
     });
 }
 
+// ---- task 5 ----
+
+/// What each errno means when a namespace is made.
+const CREATE_REASONS: [(Errno, &str); 6] = [
+    (
+        Errno::EPERM,
+        "a process is in its own namespace from unshare(2) on: a map written before goes to the caller's, which has one; and \
+         from inside nobody gives away ranges",
+    ),
+    (
+        Errno::EINVAL,
+        "a piece of a line was written to the map, or unshare(2) was called by a process with several threads",
+    ),
+    (
+        Errno::ENOSPC,
+        "unshare(2) found too many user namespaces, or too many inside each other: /proc/sys/user/max_user_namespaces",
+    ),
+    (Errno::ESRCH, "the child had ended before its map was written or its namespace opened"),
+    (Errno::ENOENT, "the child was gone, reaped, when its files in /proc were opened"),
+    (Errno::EACCES, "the child's files in /proc were not the caller's: it changed its ids"),
+];
+
+#[test]
+fn task5_the_map_is_there_when_it_returns() {
+    shielded(|| makes(&IdMaps { uids: vec![only(random(1 << 30), geteuid().as_raw())], ..own_id() }));
+}
+
+#[test]
+fn task5_root_gives_ranges() {
+    needs!(subuid);
+    Shield::new().with_ids().run(|| makes(&some_maps()));
+}
+
+#[test]
+fn task5_a_user_gives_ranges() {
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let maps = || vec![only(0, USER), IdRange { inside: 1, ..some_range(0, SUBORDINATE.0) }];
+        makes(&IdMaps { uids: maps(), gids: maps() });
+    });
+}
+
+#[test]
+fn task5_a_user_without_ranges_gives_themselves() {
+    needs!(subuid);
+    Shield::new().as_user().run(|| makes(&own_id()));
+}
+
+#[test]
+fn task5_again_and_again() {
+    shielded(|| {
+        for _ in 0..20 {
+            makes(&own_id());
+        }
+    });
+}
+
+#[test]
+fn task5_it_is_a_new_namespace_below_the_callers() {
+    shielded(|| {
+        let [one, two] = [(); 2].map(|()| identity(creates(&own_id()).as_fd()));
+        let own = namespaces()[&NsKind::User];
+        check!(
+            one != two && one != Some(own) && two != Some(own) && one.is_some(),
+            expected: format!("create() twice to return two user namespaces, neither of them the caller's, {own}"),
+            seen: format!("{} and {}", in_words(one), in_words(two)),
+            likely: match one {
+                None => "the descriptor is of no user namespace: /proc/PID/ns/user is what names it",
+                Some(one) if one == own => "the namespace of the wrong process was opened: the child's is the new one, and self is the caller",
+                Some(_) => "the same one was returned twice",
+            },
+            read: TASKS,
+        );
+        let namespace = creates(&own_id());
+        let parent = related(namespace.as_fd(), NS_GET_PARENT);
+        check!(
+            parent.as_ref().is_ok_and(|parent| identity(parent.as_fd()) == Some(own)),
+            expected: format!("its parent to be the caller's namespace, {own}"),
+            seen: in_words(parent.ok().and_then(|parent| identity(parent.as_fd()))),
+            likely: "the child was in a new namespace already when it made this one: one unshare(2) is enough",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task5_the_caller_stays_where_it_is() {
+    shielded(|| {
+        let look = || (namespaces(), fs::read_to_string("/proc/self/status").expect("status"));
+        let field = |status: &str| ids(status, "Uid:");
+        let (before, status) = look();
+        drop(creates(&own_id()));
+        let (after, now) = look();
+        check!(
+            before == after && field(&status) == field(&now),
+            expected: "the caller to be in the namespaces that it was in, as who it was",
+            seen: match before == after {
+                false => "another user namespace".to_owned(),
+                true => format!("uids {:?}, before {:?}", field(&now), field(&status)),
+            },
+            likely: "the caller itself called unshare(2): there is no way back for it. The child calls it",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task5_nobody_and_nothing_is_left() {
+    shielded(|| {
+        let open = || inside().descriptors.len();
+        let before = open();
+        let namespace = creates(&own_id());
+        let left = open() - before;
+        check!(
+            left == 1,
+            expected: "one descriptor more than before, the namespace's",
+            seen: format!("{left} more"),
+            likely: "a pipe of its own is still open: each process drops its ends, and the child drops the parent's too",
+            read: TASKS,
+        );
+        nobody_is_left("create()");
+        drop(namespace);
+    });
+}
+
+#[test]
+fn task5_a_refused_map_is_reported() {
+    shielded(|| {
+        let uid = geteuid().as_raw();
+        let twice = IdMaps { uids: vec![only(0, uid), only(1, uid)], ..own_id() };
+        let seen = userns::create(&twice);
+        check!(
+            seen.as_ref().is_err_and(|error| matches!(error.errno(), None | Some(Errno::EINVAL))),
+            expected: format!("create() with {} to return an error: EINVAL, {uid} is there twice", told(&twice)),
+            seen: seen.as_ref().map_or_else(Error::to_string, |_| "a namespace".to_owned()),
+            likely: "the map's refusal was thrown away, or another one came first",
+            read: TASKS,
+        );
+        nobody_is_left("create() that failed");
+    });
+}
+
+#[test]
+fn task5_what_newuidmap_says_is_in_the_error() {
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let theirs = IdMaps { uids: vec![IdRange { inside: 0, outside: 5, count: 1 + random(9) }], ..own_id() };
+        let words = said_by("newuidmap", &theirs);
+        let seen = userns::create(&theirs);
+        check!(
+            seen.as_ref().is_err_and(|error| error.to_string().contains(&words) || error.errno() == Some(Errno::EPERM)),
+            expected: format!("an error that says what newuidmap said: {words:?}"),
+            seen: seen.as_ref().map_or_else(Error::to_string, |_| "a namespace".to_owned()),
+            likely: "see task4_what_newuidmap_says_is_in_the_error",
+            read: TASKS,
+        );
+        nobody_is_left("create() that failed");
+    });
+}
+
+#[test]
+fn task5_a_refused_namespace_is_reported() {
+    shielded(|| {
+        // In a namespace of its own, where a limit is its root's to set and nobody else's to feel.
+        in_child(|| {
+            enter_one_with_own_id();
+            fs::write("/proc/sys/user/max_user_namespaces", "0").expect("the limit");
+            let seen = userns::create(&own_id());
+            check!(
+                seen.as_ref().is_err_and(|error| error.errno() == Some(Errno::ENOSPC)),
+                expected: "create() to return what unshare(2) says where no user namespace may be made: ENOSPC",
+                seen: seen.as_ref().map_or_else(Error::to_string, |_| "a namespace".to_owned()),
+                likely: match &seen {
+                    Ok(_) => "what the child was told is not known to its parent, which opened a namespace all the same",
+                    Err(_) => "the child kept the errno of unshare(2) to itself, and the parent went on: its own errors say nothing about the cause",
+                },
+                read: RULES,
+            );
+            nobody_is_left("create() that failed");
+        });
+    });
+}
+
+// ---- task 6 ----
+
+/// What each errno means when a namespace is entered.
+const ENTER_REASONS: [(Errno, &str); 3] = [
+    (
+        Errno::EPERM,
+        "setgroups(2) where it is denied: /proc/self/setgroups says so inside, and then the groups stay; or an id was changed \
+         without the capability for it",
+    ),
+    (
+        Errno::EINVAL,
+        "setns(2): the caller is in it already, or has several threads; setresuid(2), setresgid(2): the id is not mapped in there",
+    ),
+    (Errno::EBADF, "the descriptor was closed before setns(2), or is none"),
+];
+
+#[test]
+fn task6_it_is_the_namespace_that_was_given() {
+    shielded(|| {
+        let namespace = made(&own_id());
+        let given = identity(namespace.as_fd());
+        moves_only(NsKind::User, "CLONE_NEWUSER", || enters(namespace.as_fd()), |_| None, RULES);
+        let seen = namespaces()[&NsKind::User];
+        check!(
+            given == Some(seen),
+            expected: format!("the caller to be in the namespace that it was given, {}", in_words(given)),
+            seen: seen,
+            likely: "a new namespace was made: setns(2) enters one that is there",
+            read: TASKS,
+        );
+    });
+}
+
+#[test]
+fn task6_every_capability_is_there() {
+    shielded(|| {
+        let namespace = made(&own_id());
+        enters(namespace.as_fd());
+        let last: u32 = fs::read_to_string("/proc/sys/kernel/cap_last_cap")
+            .expect("cap_last_cap")
+            .trim()
+            .parse()
+            .expect("a number");
+        let (all, seen) = ((1_u64 << (last + 1)) - 1, inside().capabilities);
+        let missing: Vec<_> =
+            ["CapPrm", "CapEff", "CapBnd"].into_iter().filter(|set| seen.get(*set) != Some(&all)).collect();
+        check!(
+            missing.is_empty(),
+            expected: format!("every capability in the new namespace, {all:x}"),
+            seen: format!("{missing:?} of {seen:x?}"),
+            likely: "setns(2) gives them all; leaving user 0 inside takes them away again",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task6_every_id_is_0() {
+    needs!(subuid);
+    Shield::new().with_ids().run(|| {
+        is_root_inside(&some_maps_with_0());
+    });
+}
+
+#[test]
+fn task6_a_user_is_root_inside_and_a_user_outside() {
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let maps = || vec![only(0, USER), IdRange { inside: 1, ..some_range(0, SUBORDINATE.0) }];
+        is_root_inside(&IdMaps { uids: maps(), gids: maps() });
+        is_root_inside(&own_id());
+    });
+}
+
+#[test]
+fn task6_the_groups_are_gone() {
+    needs!(subuid);
+    Shield::new().with_ids().run(|| {
+        // A file that is open to a group and to nobody else but its owner.
+        let group = SUBORDINATE.0 + 20_000 + random(1000);
+        let path = dir().join("of-a-group");
+        fs::write(&path, "words").expect("a file");
+        chown(&path, None, Some(Gid::from_raw(group))).expect("chown");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
+        let namespace = made(&some_maps_with_0());
+        let (groups, read) = in_child(|| {
+            setgroups(&[Gid::from_raw(group)]).expect("setgroups");
+            enters(namespace.as_fd());
+            (getgroups().expect("getgroups").len(), fs::read_to_string(&path).is_ok())
+        });
+        check!(
+            groups == 0 && !read,
+            expected: "no supplementary group inside",
+            seen: match read {
+                true => format!("{groups}, and a file of group {group} outside, which is for this group alone, was read"),
+                false => format!("{groups}"),
+            },
+            likely: "the caller's groups came along: nobody can name them inside, and they open files all the same. setgroups(2) with none",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task6_where_setgroups_is_denied_the_groups_stay() {
+    shielded(|| {
+        let namespace = made_with(&own_id(), |member| member.writes("setgroups", "deny"));
+        in_child(|| enters(namespace.as_fd()));
+    });
+}
+
+#[test]
+fn task6_root_inside_is_nobody_outside() {
+    needs!(subuid);
+    Shield::new().with_ids().run(|| {
+        let directory = dir().join("of-the-host");
+        fs::create_dir(&directory).expect("mkdir");
+        let file = directory.join("precious");
+        fs::write(&file, "words").expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("chmod");
+        let namespace = made(&some_maps_with_0());
+        let (owner, done) = in_child(|| {
+            enters(namespace.as_fd());
+            let owner = fs::metadata(&file).expect("stat").uid();
+            let tries: [(&str, std::io::Result<()>); 4] = [
+                ("read", fs::read(&file).map(drop)),
+                ("changed", fs::write(&file, "other words")),
+                ("made one's own", chown(&file, Some(Uid::from_raw(0)), None).map_err(Into::into)),
+                ("removed", fs::remove_file(&file)),
+            ];
+            let done: Vec<String> = tries.iter().filter(|(_, result)| result.is_ok()).map(|(what, _)| what.to_string()).collect();
+            (owner, done)
+        });
+        check!(
+            done.is_empty() && owner == NOBODY,
+            expected: format!("a file of root outside to be nobody's ({NOBODY}) inside, and closed to root inside"),
+            seen: format!("owner {owner}; it was {done:?}"),
+            likely: "the caller is still root outside: see task6_every_id_is_0 and task6_it_is_the_namespace_that_was_given",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task6_what_cannot_be_entered_is_reported() {
+    shielded(|| {
+        let own = File::open("/proc/self/ns/user").expect("its own namespace");
+        refused(userns::enter(own.as_fd()), Errno::EINVAL, "enter() of the namespace that the caller is in");
+        let without_0 = made(&IdMaps { uids: vec![only(1 + random(1000), geteuid().as_raw())], ..own_id() });
+        in_child(|| {
+            refused(userns::enter(without_0.as_fd()), Errno::EINVAL, "enter() of a namespace that has no user 0");
+        });
+        // So that a body that refuses everything is noticed here too.
+        let good = made(&own_id());
+        in_child(|| enters(good.as_fd()));
+    });
+}
+
+#[test]
+fn task6_another_users_namespace_is_refused() {
+    needs!(subuid);
+    Shield::new().with_ids().run(|| {
+        let namespace = made(&own_id());
+        in_child(|| {
+            let (uid, gid) = (Uid::from_raw(USER), Gid::from_raw(USER));
+            setresgid(gid, gid, gid).expect("setresgid");
+            setresuid(uid, uid, uid).expect("setresuid");
+            refused(userns::enter(namespace.as_fd()), Errno::EPERM, "enter() by a user who did not make the namespace");
+        });
+    });
+}
+
+// ---- task 7 ----
+
+/// What each errno means when a mount gets other owners.
+const IDMAP_REASONS: [(Errno, &str); 6] = [
+    (
+        Errno::EINVAL,
+        "mount_setattr(2) gives other owners to a mount that is nowhere in the tree yet: a copy by open_tree(2) with OPEN_TREE_CLONE",
+    ),
+    (Errno::EPERM, "a mount gets its owners once; and the map must be another one than the file system's own"),
+    (Errno::EBADF, "userns_fd is a descriptor of a user namespace, and so is the first argument one of a mount"),
+    (Errno::ENOENT, "an empty path means the descriptor itself with AT_EMPTY_PATH, and nothing without it"),
+    (Errno::E2BIG, "mount_setattr(2) wants the size of struct mount_attr as its last argument"),
+    (Errno::EFAULT, "the path is a C string, and the attributes a pointer to struct mount_attr"),
+];
+
+#[test]
+fn task7_owners_are_those_of_the_namespace() {
+    idmapping(|source| {
+        let copy = source.copy();
+        source.check_owners(&copy, "", "the mount");
+    });
+}
+
+#[test]
+fn task7_mounts_below_come_along() {
+    idmapping(|source| {
+        in_child(|| {
+            // What is mounted here stays here.
+            unshare(CloneFlags::CLONE_NEWNS).expect("unshare");
+            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+                .expect("private");
+            source.mount_below();
+            let copy = source.copy();
+            let file = fstatat(&copy, "below/of-root", AtFlags::empty());
+            check!(
+                file.is_ok(),
+                expected: "a mount below the source to be below the copy too",
+                seen: format!("{:?} where its file is looked for", file.as_ref().err()),
+                likely: "one mount was copied, and what was mounted on it left out: open_tree(2) takes AT_RECURSIVE",
+                read: RULES,
+            );
+            source.check_owners(&copy, "below", "the mount below");
+        });
+    });
+}
+
+#[test]
+fn task7_what_is_written_inside_is_roots_on_the_disk() {
+    idmapping(|source| {
+        let copy = source.copy();
+        let name = random_name("new");
+        let written = in_child(|| {
+            become_root_of(source.namespace.as_fd());
+            let path = format!("/proc/self/fd/{}/{name}", copy.as_raw_fd());
+            fs::write(path, "words").map_err(|error| error.to_string())
+        });
+        check!(
+            written.is_ok(),
+            expected: "root inside to make a file in the copy of a directory that is root's",
+            seen: format!("{written:?}"),
+            likely: "root inside is nobody in there (EACCES), or somebody whom the mount does not know (EOVERFLOW): see task7_owners_are_those_of_the_namespace",
+            read: RULES,
+        );
+        let file = fs::metadata(source.path.join(&name)).expect("the file, where it was mounted from");
+        check!(
+            (file.uid(), file.gid()) == (0, 0),
+            expected: "the file to be root's on the disk: 0:0",
+            seen: format!("{}:{}", file.uid(), file.gid()),
+            likely: "it was written past the map: see task7_owners_are_those_of_the_namespace",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task7_the_source_stays_as_it_is() {
+    idmapping(|source| {
+        let look = || {
+            (
+                source.owners(&File::open(&source.path).expect("the source"), ""),
+                fs::read_to_string("/proc/self/mountinfo").expect("mountinfo"),
+            )
+        };
+        let before = look();
+        let copy = source.copy();
+        let after = look();
+        check!(
+            before.0 == after.0,
+            expected: format!("the files in the source to belong to {:?} as before", before.0),
+            seen: format!("{:?}", after.0),
+            likely: "the owners were changed on the disk, for everybody and for good: the map is the mount's, and nothing is written",
+            read: RULES,
+        );
+        check!(
+            before.1 == after.1,
+            expected: "the tree of mounts to be as it was",
+            seen: "another one",
+            likely: "the copy was mounted somewhere: where it goes is for the caller to say",
+            read: TASKS,
+        );
+        drop(copy);
+    });
+}
+
+#[test]
+fn task7_what_cannot_be_mapped_is_reported() {
+    idmapping(|source| {
+        // So that a body that refuses everything is noticed here too.
+        drop(source.copy());
+        let idmapped = |path: &Path| userns::idmapped(path, source.namespace.as_fd()).map(drop);
+        refused(idmapped(Path::new("/proc")), Errno::EINVAL, "idmapped() of /proc, which cannot do that,");
+        refused(idmapped(&source.path.join("not-there")), Errno::ENOENT, "idmapped() of a path that is not there");
+        in_child(|| {
+            drop_capabilities();
+            refused(idmapped(&source.path), Errno::EPERM, "idmapped() without CAP_SYS_ADMIN");
+        });
+    });
+}
+
 // ---- what the tests look with ----
 
 fn random(end: u32) -> u32 {
@@ -634,6 +1120,28 @@ impl Member {
         fs::read_to_string(format!("/proc/{}/{name}", self.pid())).expect(name).trim().to_owned()
     }
 
+    fn writes(&self, name: &str, text: &str) {
+        fs::write(format!("/proc/{}/{name}", self.pid()), text).expect(name);
+    }
+
+    /// The test's own maps: as root by itself, as an ordinary user by the helpers.
+    fn is_mapped(&self, maps: &IdMaps) {
+        for (name, program, map) in [("uid_map", "newuidmap", &maps.uids), ("gid_map", "newgidmap", &maps.gids)] {
+            if geteuid().is_root() {
+                self.writes(name, &map.iter().map(|range| format!("{range}\n")).collect::<String>());
+            } else {
+                let output = self.asks(program, map);
+                assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+            }
+        }
+    }
+
+    fn asks(&self, program: &str, map: &[IdRange]) -> std::process::Output {
+        let numbers = map.iter().flat_map(|range| [range.inside, range.outside, range.count]);
+        let mut command = Command::new(program);
+        command.arg(self.pid().to_string()).args(numbers.map(|number| number.to_string())).output().expect(program)
+    }
+
     #[track_caller]
     fn has(&self, maps: &IdMaps, call: &str) {
         let seen = IdMaps { uids: ranges(&self.reads("uid_map")), gids: ranges(&self.reads("gid_map")) };
@@ -698,21 +1206,10 @@ fn helped(maps: &IdMaps) {
 fn says_why(program: &str, maps: impl Fn() -> IdMaps) {
     Shield::new().as_user().run(|| {
         let maps = maps();
-        let map = if program == "newuidmap" { &maps.uids } else { &maps.gids };
-        let numbers = map.iter().flat_map(|range| [range.inside, range.outside, range.count]);
-        let member = Member::start();
-        let output = Command::new(program)
-            .arg(member.pid().to_string())
-            .args(numbers.map(|number| number.to_string()))
-            .output()
-            .expect(program);
-        assert!(!output.status.success(), "{program} gives away what nobody has given to the user: {}", told(&maps));
-        let said = String::from_utf8_lossy(&output.stderr);
-        // Without its own name, which depends on how it was called.
-        let words = said.lines().next().and_then(|line| line.split_once(": ")).expect("its words").1;
+        let words = said_by(program, &maps);
         let seen = userns::map_with_helpers(Member::start().pid(), &maps);
         check!(
-            seen.as_ref().is_err_and(|error| error.to_string().contains(words)),
+            seen.as_ref().is_err_and(|error| error.to_string().contains(&words)),
             expected: format!("an error that says what {program} said: {words:?}"),
             seen: seen.as_ref().map_or_else(Error::to_string, |()| "Ok(())".to_owned()),
             likely: match &seen {
@@ -725,6 +1222,15 @@ fn says_why(program: &str, maps: impl Fn() -> IdMaps) {
     });
 }
 
+/// The words with which `program` refuses its map; without its own name, which depends on how it was called.
+fn said_by(program: &str, maps: &IdMaps) -> String {
+    let map = if program == "newuidmap" { &maps.uids } else { &maps.gids };
+    let output = Member::start().asks(program, map);
+    assert!(!output.status.success(), "{program} gives away what nobody has given to the user: {}", told(maps));
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines().next().and_then(|line| line.split_once(": ")).expect("its words").1.to_owned()
+}
+
 #[track_caller]
 fn refused(result: Result<()>, errno: Errno, call: impl Display) {
     let seen = result.as_ref().map_or_else(Error::to_string, |()| "Ok(())".to_owned());
@@ -735,4 +1241,278 @@ fn refused(result: Result<()>, errno: Errno, call: impl Display) {
         likely: "what write(2) returned was thrown away, or its errno was",
         read: RULES,
     );
+}
+
+/// Calls create, and explains what it says.
+#[track_caller]
+fn creates(maps: &IdMaps) -> OwnedFd {
+    let result = userns::create(maps);
+    if let Err(error) = &result
+        && error.errno().is_none()
+    {
+        let likely = "newuidmap(1) refused: see task 4; and who it maps has to be in a new namespace already";
+        testkit::teach(format_args!("create() with {} to succeed", told(maps)), error, likely, RULES);
+    }
+    result.explained(&format!("create() with {}", told(maps)), &CREATE_REASONS, RULES)
+}
+
+/// Calls create, and looks at the namespace from inside.
+#[track_caller]
+fn makes(maps: &IdMaps) {
+    let namespace = creates(maps);
+    let seen = in_child(|| {
+        if setns(&namespace, CloneFlags::CLONE_NEWUSER).is_err() {
+            return None;
+        }
+        let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).expect(name);
+        Some((read("uid_map"), read("gid_map"), geteuid().as_raw()))
+    });
+    let Some((uids, gids, uid)) = seen else {
+        let seen = in_words(identity(namespace.as_fd()));
+        let likely = "the descriptor is of no user namespace, or of the caller's own, which nobody enters who is in it";
+        testkit::teach("a descriptor of a user namespace that its maker can enter", seen, likely, TASKS)
+    };
+    let seen = IdMaps { uids: ranges(&uids), gids: ranges(&gids) };
+    check!(
+        seen == *maps,
+        expected: format!("{} as soon as create() has returned", told(maps)),
+        seen: format!("{}; who enters is {uid}", told(&seen)),
+        likely: match seen.uids.is_empty() || seen.gids.is_empty() {
+            true => "it returned before both maps were written: whoever enters is nobody until then, and what they do, nobody does",
+            false => map_fault(&seen, maps),
+        },
+        read: RULES,
+    );
+}
+
+#[track_caller]
+fn nobody_is_left(call: &str) {
+    let seen = waitpid(None, Some(WaitPidFlag::WNOHANG));
+    check!(
+        seen == Err(Errno::ECHILD),
+        expected: format!("no child to be left after {call}"),
+        seen: match seen {
+            Ok(WaitStatus::StillAlive) => "one that still runs".to_owned(),
+            Ok(status) => format!("one that has ended and that nobody waited for: {status:?}"),
+            Err(errno) => errno.to_string(),
+        },
+        likely: "the child is to end when the namespace is open or when something failed, and waitpid(2) is to be called either way: a `?` in between leaves it",
+        read: TASKS,
+    );
+}
+
+/// Which user namespace a descriptor is of.
+fn identity(namespace: BorrowedFd<'_>) -> Option<NsId> {
+    // SAFETY: the request takes no argument.
+    let kind = unsafe { nix::libc::ioctl(namespace.as_raw_fd(), NS_GET_NSTYPE) };
+    (kind == nix::libc::CLONE_NEWUSER).then(|| NsId(fstat(namespace).expect("fstat").st_ino))
+}
+
+fn in_words(identity: Option<NsId>) -> String {
+    identity.map_or_else(|| "no user namespace".to_owned(), |identity| identity.to_string())
+}
+
+/// ioctl_ns(2).
+const NS_GET_PARENT: nix::libc::Ioctl = 0xb702;
+const NS_GET_NSTYPE: nix::libc::Ioctl = 0xb703;
+
+/// Another namespace, as ioctl_ns(2) finds it.
+fn related(namespace: BorrowedFd<'_>, request: nix::libc::Ioctl) -> nix::Result<OwnedFd> {
+    // SAFETY: the request takes no argument; a descriptor that comes back is nobody else's.
+    unsafe {
+        let fd = nix::libc::ioctl(namespace.as_raw_fd(), request);
+        Ok(OwnedFd::from_raw_fd(Errno::result(fd)?))
+    }
+}
+
+/// The test's own create().
+fn made(maps: &IdMaps) -> OwnedFd {
+    made_with(maps, |_| {})
+}
+
+/// As [`made`], with something between the namespace and its maps.
+fn made_with(maps: &IdMaps, before: impl FnOnce(&Member)) -> OwnedFd {
+    let member = Member::start();
+    before(&member);
+    member.is_mapped(maps);
+    File::open(format!("/proc/{}/ns/user", member.pid())).expect("its namespace").into()
+}
+
+/// Enters a new namespace in which the caller's ids are 0.
+fn enter_one_with_own_id() {
+    let namespace = made(&own_id());
+    become_root_of(namespace.as_fd());
+}
+
+/// The test's own enter(); groups stay.
+fn become_root_of(namespace: BorrowedFd<'_>) {
+    setns(namespace, CloneFlags::CLONE_NEWUSER).expect("setns");
+    let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
+    setresgid(gid, gid, gid).expect("setresgid");
+    setresuid(uid, uid, uid).expect("setresuid");
+}
+
+/// Ranges with a root inside, who is nobody special outside.
+fn some_maps_with_0() -> IdMaps {
+    let map = || vec![IdRange { inside: 0, ..some_range(0, SUBORDINATE.0) }];
+    IdMaps { uids: map(), gids: map() }
+}
+
+#[track_caller]
+fn enters(namespace: BorrowedFd<'_>) {
+    userns::enter(namespace).explained("enter()", &ENTER_REASONS, RULES);
+}
+
+/// Real, effective, saved and file system ids of a status file, or its groups.
+fn ids(status: &str, field: &str) -> Vec<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect(field);
+    line.split_whitespace().map(|id| id.parse().expect("an id")).collect()
+}
+
+/// Enters a new namespace with these maps, and checks who that is: inside, and seen from outside.
+#[track_caller]
+fn is_root_inside(maps: &IdMaps) {
+    let namespace = made(maps);
+    let (inside, outside) = in_child(|| {
+        // Opened by somebody who is outside, it shows what they see.
+        let mut from_outside = File::open("/proc/self/status").expect("status");
+        enters(namespace.as_fd());
+        let own = fs::read_to_string("/proc/self/status").expect("status");
+        let mut others = String::new();
+        from_outside.read_to_string(&mut others).expect("status");
+        let both = |status: &str| ["Uid:", "Gid:"].map(|field| ids(status, field));
+        (both(&own), both(&others))
+    });
+    let expected = [&maps.uids, &maps.gids].map(|map| vec![model::ids::outside(map, 0).expect("a user 0"); 4]);
+    check!(
+        inside == [vec![0; 4], vec![0; 4]] && outside == expected,
+        expected: format!("uids 0 and gids 0 inside, uids {:?} and gids {:?} seen from outside", expected[0], expected[1]),
+        seen: format!("uids {:?} and gids {:?}; from outside {:?} and {:?}", inside[0], inside[1], outside[0], outside[1]),
+        likely: match inside {
+            _ if inside.iter().all(|ids| ids.iter().all(|id| *id != 0)) => "who comes in stays who they were outside, which may be nobody inside: setresgid(2), setresuid(2)",
+            _ if inside.iter().any(|ids| ids.iter().all(|id| *id != 0)) => "one of user and group is still the caller's: both are to be 0",
+            _ if inside.iter().any(|ids| ids.contains(&0) && ids[..3] != [0; 3]) => {
+                "real, effective and saved are three ids, and not all of them were changed: with one that is left, there is a way back"
+            }
+            _ => "it is another namespace than the one that was given",
+        },
+        read: RULES,
+    );
+}
+
+/// What the owners of files in a mount are taken from: `(uid, gid)` on the disk, by name.
+const FILES: [(&str, (u32, u32)); 4] = [
+    ("of-root", (0, 0)),
+    ("of-user", (USER, 0)),
+    ("of-group", (0, USER)),
+    ("of-others", (SUBORDINATE.0, SUBORDINATE.0)),
+];
+
+/// A directory with files of several owners, and a namespace whose map is to become a mount's.
+struct Source {
+    path: PathBuf,
+    maps: IdMaps,
+    namespace: OwnedFd,
+}
+
+/// Runs `body` where a mount can have owners of its own: on the test's tmpfs, or on the disk; else the test is skipped.
+fn idmapping(body: impl FnOnce(&Source)) {
+    needs!(subuid);
+    let is_done = Shield::new().with_ids().run(|| {
+        let map = || {
+            let root = IdRange { inside: 0, outside: SUBORDINATE.0 + random(1000), count: 1 + random(900) };
+            vec![root, IdRange { inside: USER, outside: SUBORDINATE.0 + 5000 + random(1000), count: 1 + random(1000) }]
+        };
+        let maps = IdMaps { uids: map(), gids: map() };
+        let namespace = made(&maps);
+        let places = [dir(), disk_dir()];
+        let Some(place) = places.iter().find(|place| can_be_idmapped(place, namespace.as_fd())) else { return false };
+        let source = Source { path: place.join("source"), maps, namespace };
+        fs::create_dir(&source.path).expect("mkdir");
+        source.fill(&source.path);
+        body(&source);
+        true
+    });
+    if !is_done {
+        let how =
+            "idmap: Linux 6.3, or as root a checkout on a disk that can do it (ext4, xfs, btrfs): user_namespaces(7)";
+        testkit::needs::skip(module_path!(), how);
+    }
+}
+
+/// Whether the kernel takes a map for a mount of this file system.
+fn can_be_idmapped(place: &Path, namespace: BorrowedFd<'_>) -> bool {
+    let path = CString::new(place.as_os_str().as_bytes()).expect("a path");
+    let attr = nix::libc::mount_attr {
+        attr_set: nix::libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: namespace.as_raw_fd() as u64,
+    };
+    let clone = nix::libc::OPEN_TREE_CLONE | nix::libc::OPEN_TREE_CLOEXEC;
+    // SAFETY: C strings and a mount_attr of the size given, which outlive the calls; the descriptor is nobody else's.
+    unsafe {
+        let fd = nix::libc::syscall(nix::libc::SYS_open_tree, nix::libc::AT_FDCWD, path.as_ptr(), clone);
+        let tree = OwnedFd::from_raw_fd(Errno::result(fd).expect("open_tree") as i32);
+        let (empty, size) = (nix::libc::AT_EMPTY_PATH, size_of::<nix::libc::mount_attr>());
+        let fd = tree.as_raw_fd();
+        nix::libc::syscall(nix::libc::SYS_mount_setattr, fd, c"".as_ptr(), empty, &raw const attr, size) == 0
+    }
+}
+
+impl Source {
+    /// Makes the files of [`FILES`].
+    fn fill(&self, directory: &Path) {
+        for (name, (uid, gid)) in FILES {
+            fs::write(directory.join(name), "words").expect("a file");
+            chown(&directory.join(name), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown");
+        }
+    }
+
+    /// Another directory of the same file system, mounted on one in the source.
+    fn mount_below(&self) {
+        let [other, below] = [self.path.with_file_name("other"), self.path.join("below")];
+        fs::create_dir(&other).expect("mkdir");
+        fs::create_dir(&below).expect("mkdir");
+        self.fill(&other);
+        mount(Some(&other), &below, None::<&str>, MsFlags::MS_BIND, None::<&str>).expect("a bind mount");
+    }
+
+    /// Calls idmapped, and explains what it says.
+    #[track_caller]
+    fn copy(&self) -> OwnedFd {
+        userns::idmapped(&self.path, self.namespace.as_fd()).explained("idmapped()", &IDMAP_REASONS, RULES)
+    }
+
+    /// Who owns the files in a directory below a descriptor.
+    fn owners(&self, root: &impl AsFd, directory: &str) -> Vec<(u32, u32)> {
+        let owner = |(name, _)| {
+            let file = fstatat(root.as_fd(), &Path::new(directory).join(name), AtFlags::empty());
+            file.map_or((u32::MAX, u32::MAX), |file| (file.st_uid, file.st_gid))
+        };
+        FILES.map(owner).to_vec()
+    }
+
+    /// Checks the owners of the files in a directory of the copy.
+    #[track_caller]
+    fn check_owners(&self, copy: &OwnedFd, directory: &str, what: &str) {
+        let as_mapped = |(_, (uid, gid)): (&str, (u32, u32))| {
+            let outside = |map, id| model::ids::outside(map, id).unwrap_or(NOBODY);
+            (outside(&self.maps.uids, uid), outside(&self.maps.gids, gid))
+        };
+        let (expected, seen) = (FILES.map(as_mapped).to_vec(), self.owners(copy, directory));
+        let as_on_disk = FILES.map(|(_, owner)| owner).to_vec();
+        check!(
+            seen == expected,
+            expected: format!("files of {as_on_disk:?} to belong to {expected:?} in {what}, by {}", told(&self.maps)),
+            seen: format!("{seen:?}"),
+            likely: match directory {
+                _ if seen.contains(&(u32::MAX, u32::MAX)) => "the descriptor is none of a copy of the source: its files are not in there",
+                "" if seen == as_on_disk => "the mount has the owners of the disk: no map was given to it, MOUNT_ATTR_IDMAP with userns_fd does",
+                _ if seen == as_on_disk => "the map was given to the topmost mount alone: mount_setattr(2) takes AT_RECURSIVE too",
+                _ => "it is the map of another namespace",
+            },
+            read: RULES,
+        );
+    }
 }
