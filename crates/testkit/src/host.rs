@@ -25,6 +25,8 @@ pub const SET_UP: &str = "setting up the shield: ";
 pub enum Identity {
     /// Root: the machine's own when the test has it, else root of a user namespace.
     Root,
+    /// The same, with a range of ids to give away.
+    RootWithIds,
     /// An ordinary user, uid 1000, with a range of subordinate ids.
     User,
 }
@@ -152,9 +154,13 @@ pub fn settle(identity: Identity, place: &Place) -> io::Result<()> {
     for directory in ["state", "data"] {
         fs::set_permissions(place.path().join(directory), fs::Permissions::from_mode(0o700))?;
     }
-    match identity {
-        Identity::Root => Ok(()),
-        Identity::User => step("the user", user::furnish(place.path())),
+    if identity != Identity::Root {
+        step("the user", user::furnish(place.path()))?;
+    }
+    if identity == Identity::User {
+        step("the user's directories", user::give_directories(place.path()))
+    } else {
+        Ok(())
     }
 }
 
@@ -176,7 +182,7 @@ pub fn become_the_learner(identity: Identity, place: &Place, group: Option<&Test
     set(cgroup::VARIABLE, &std::env::join_paths(groups).map_err(io::Error::other)?)?;
     nix::unistd::chdir(place.path())?;
     match identity {
-        Identity::Root => Ok(()),
+        Identity::Root | Identity::RootWithIds => Ok(()),
         Identity::User => user::become_id(user::USER),
     }
 }

@@ -43,7 +43,6 @@ pub struct Shield {
     deadline: Duration,
     cgroup: bool,
     audited: bool,
-    ids: bool,
     identity: host::Identity,
 }
 
@@ -63,13 +62,7 @@ struct Ended {
 
 impl Default for Shield {
     fn default() -> Self {
-        Shield {
-            deadline: patience(DEADLINE),
-            cgroup: false,
-            audited: true,
-            ids: false,
-            identity: host::Identity::Root,
-        }
+        Shield { deadline: patience(DEADLINE), cgroup: false, audited: true, identity: host::Identity::Root }
     }
 }
 
@@ -100,13 +93,14 @@ impl Shield {
         Shield { audited: false, ..self }
     }
 
-    /// Root inside has [`USER`](crate::USER) and the range [`SUBORDINATE`](crate::SUBORDINATE) to give away too; without
-    /// this, an ordinary user's shield has one id, and setgroups(2) is denied in it for good.
+    /// Root inside has ids to give away, on a machine whose `/etc/subuid` gives [`SUBORDINATE`](crate::SUBORDINATE) to the
+    /// user `learner`, who is [`USER`](crate::USER). Without this, an ordinary user's shield has one id, and setgroups(2) is
+    /// denied in it for good.
     ///
     /// Needs root, or `newuidmap` and a range in the real `/etc/subuid` (`needs!(subuid)`).
     #[must_use]
     pub fn with_ids(self) -> Self {
-        Shield { ids: true, ..self }
+        Shield { identity: host::Identity::RootWithIds, ..self }
     }
 
     /// The closure runs as an ordinary user, uid 1000 inside, on a machine whose `/etc/subuid` gives that user
@@ -115,7 +109,7 @@ impl Shield {
     /// Needs root, or `newuidmap` and a range in the real `/etc/subuid` (`needs!(subuid)`).
     #[must_use]
     pub fn as_user(self) -> Self {
-        Shield { identity: host::Identity::User, ..self }.with_ids()
+        Shield { identity: host::Identity::User, ..self }
     }
 
     /// Runs `closure` under the shield and returns its value.
@@ -145,7 +139,7 @@ impl Shield {
         let group = self.cgroup.then(TestGroup::create).transpose().map_err(set_up)?;
         let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| set_up(errno.into()))?;
         // Only for a shield that maps a range: where fork 1 waits for its ids.
-        let needs_ids = self.ids && !nix::unistd::getuid().is_root();
+        let needs_ids = self.identity != host::Identity::Root && !nix::unistd::getuid().is_root();
         let stream = needs_ids.then(UnixStream::pair).transpose().map_err(set_up)?;
         let child = {
             // Held over the fork, so that the child finds them free whatever other tests print meanwhile.

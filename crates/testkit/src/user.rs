@@ -80,6 +80,11 @@ pub fn furnish(directory: &Path) -> io::Result<()> {
         // In its place, for whoever calls it by its path: the set-user-ID bit of an owner who is nobody in here is void.
         mount(Some(&copy), &program, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     }
+    Ok(())
+}
+
+/// Fork 2: the directories of the test belong to the user.
+pub fn give_directories(directory: &Path) -> io::Result<()> {
     let user = (Some(Uid::from_raw(USER)), Some(Gid::from_raw(USER)));
     for own in ["", "tmp", "state", "data", "disk"] {
         chown(&directory.join(own), user.0, user.1)?;
