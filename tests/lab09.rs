@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -25,12 +25,15 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{fstat, fstatat};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, chown, getegid, geteuid, getgroups, setgroups, setresgid, setresuid};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, is_match};
 use testkit::{
-    Explained, Running, SUBORDINATE, Shield, USER, check, dir, disk_dir, drop_capabilities, in_child, inside,
-    moves_only, namespaces, needs, random_name, shielded, start_child,
+    Explained, Rootfs, Running, SUBORDINATE, Shield, USER, check, dir, disk_dir, drop_capabilities, in_child, inside,
+    moves_only, namespaces, needs, random_name, shielded, start_child, written,
 };
 
 const RULES: &str = "lab09-userns.md, The kernel's rules";
@@ -86,7 +89,7 @@ fn task1_what_is_no_range_is_refused() {
     shielded(|| {
         let good = some_range(0, 1 << 20);
         for line in ["0 1000", "0 1000 1 1", "0 1000 many", "-1 1000 1", "0 4294967296 1", "uid 0 1"] {
-            let text = format!("{good}\n{line}\n");
+            let text = format!("{line}\n{good}\n");
             let seen = userns::parse(&text);
             check!(
                 seen.is_err(),
@@ -224,7 +227,7 @@ fn task2_an_id_that_would_be_there_twice_is_refused() {
                 expected: format!("{} to return Error::Invalid", person.call(own, &subids)),
                 seen: shown(&seen),
                 likely: match &seen {
-                    Ok(map) if map.is_empty() => "no map is made at all: see task2_own_comes_first_and_the_range_follows",
+                    _ if !person.is_served() => "see task2_own_comes_first_and_the_range_follows",
                     Ok(map) if map.len() < 2 => "a line was dropped without a word: whoever wrote it would look for it in vain",
                     Ok(_) => "the kernel takes no map in which an id is there twice (EINVAL), and does not say which one",
                     Err(_) => "Error::invalid() makes the error: nothing was asked of the kernel",
@@ -258,7 +261,10 @@ fn task2_nothing_to_map_is_refused() {
                 matches!(seen, Err(Error::Invalid { .. })),
                 expected: format!("{} to return Error::Invalid", person.call(None, &subids)),
                 seen: shown(&seen),
-                likely: "a namespace without a map has nobody in it: its user would be nobody for good, and learn that late",
+                likely: match person.is_served() {
+                    true => "a namespace without a map has nobody in it: its user would be nobody for good, and learn that late",
+                    false => "see task2_own_comes_first_and_the_range_follows",
+                },
                 read: TASKS,
             );
         }
@@ -347,6 +353,8 @@ fn task3_ids_of_others_are_refused() {
                 userns::write_maps(member.pid(), &maps),
                 Errno::EPERM,
                 format_args!("write_maps() of {}", told(&maps)),
+                "write(2)",
+                fault_in_3,
             );
         }
     });
@@ -357,7 +365,7 @@ fn task3_it_can_be_done_once() {
     shielded(|| {
         let maps = own_id();
         let member = writes(&maps);
-        refused(userns::write_maps(member.pid(), &maps), Errno::EPERM, "a second write_maps()");
+        refused(userns::write_maps(member.pid(), &maps), Errno::EPERM, "a second write_maps()", "write(2)", fault_in_3);
         member.has(&maps, "a second write_maps() that was refused");
     });
 }
@@ -373,8 +381,12 @@ fn task3_what_the_kernel_cannot_take_is_reported() {
         check!(
             seen.as_ref().is_err_and(|error| matches!(error.errno(), None | Some(Errno::EINVAL))),
             expected: format!("write_maps() of {} to return an error: EINVAL, {uid} is there twice", told(&twice)),
-            seen: seen.map_or_else(|error| error.to_string(), |()| "Ok(())".to_owned()),
-            likely: "what write(2) returned was thrown away, or the lines went one by one and the first was taken for the whole map",
+            seen: seen.as_ref().map_or_else(Error::to_string, |()| "Ok(())".to_owned()),
+            likely: match (fault_in_3(), &seen) {
+                (Some(fault), _) => fault,
+                (None, Ok(())) => "what write(2) returned was thrown away",
+                (None, Err(_)) => "the lines went one by one, and the kernel took the first for the whole map: see task3_root_gives_ranges_in_one_write",
+            },
             read: RULES,
         );
         let gone = Member::start();
@@ -449,19 +461,21 @@ fn task4_what_newuidmap_says_is_in_the_error() {
 #[test]
 fn task4_a_helper_that_is_missing_is_reported() {
     shielded(|| {
-        let member = Member::start();
+        let (member, fault) = (Member::start(), fault_in_4());
         // SAFETY: this process has one thread, and setenv copies both strings.
         unsafe { nix::libc::setenv(c"PATH".as_ptr(), c"/no/such/directory".as_ptr(), 1) };
         let result = userns::map_with_helpers(member.pid(), &own_id());
         // Whoever looks for them elsewhere may well find them.
+        let names_it = |text: String| text.contains("newuidmap") || text.contains("newgidmap");
         let is_mapped = !member.reads("uid_map").is_empty() && !member.reads("gid_map").is_empty();
         check!(
-            is_mapped || result.as_ref().is_err_and(|error| error.to_string().contains("newuidmap")),
-            expected: "map_with_helpers() with an empty PATH to return an error that names newuidmap",
+            is_mapped || result.as_ref().is_err_and(|error| names_it(error.to_string())),
+            expected: "map_with_helpers() with an empty PATH to return an error that names newuidmap or newgidmap",
             seen: result.as_ref().map_or_else(Error::to_string, |()| "Ok(()), and no map".to_owned()),
-            likely: match &result {
-                Ok(()) => "that it could not be started was thrown away",
-                Err(_) => "the error has to name what is missing: .during(\"start\", program)",
+            likely: match (fault, &result) {
+                (Some(fault), _) => fault,
+                (None, Ok(())) => "that it could not be started was thrown away",
+                (None, Err(_)) => "the error has to name what is missing: .during(\"start\", program)",
             },
             read: TASKS,
         );
@@ -474,8 +488,7 @@ fn task4_a_helper_that_is_missing_is_reported() {
 const CREATE_REASONS: [(Errno, &str); 6] = [
     (
         Errno::EPERM,
-        "a process is in its own namespace from unshare(2) on: a map written before goes to the caller's, which has one; and \
-         from inside nobody gives away ranges",
+        "the child is in a namespace of its own from unshare(2) on: a map written before that goes to the caller's, which has one",
     ),
     (
         Errno::EINVAL,
@@ -634,6 +647,7 @@ fn task5_a_refused_namespace_is_reported() {
         // In a namespace of its own, where a limit is its root's to set and nobody else's to feel.
         in_child(|| {
             enter_one_with_own_id();
+            let works = userns::create(&own_id()).is_ok();
             fs::write("/proc/sys/user/max_user_namespaces", "0").expect("the limit");
             let seen = userns::create(&own_id());
             check!(
@@ -641,6 +655,7 @@ fn task5_a_refused_namespace_is_reported() {
                 expected: "create() to return what unshare(2) says where no user namespace may be made: ENOSPC",
                 seen: seen.as_ref().map_or_else(Error::to_string, |_| "a namespace".to_owned()),
                 likely: match &seen {
+                    _ if !works => "see task5_the_map_is_there_when_it_returns",
                     Ok(_) => "what the child was told is not known to its parent, which opened a namespace all the same",
                     Err(_) => "the child kept the errno of unshare(2) to itself, and the parent went on: its own errors say nothing about the cause",
                 },
@@ -739,6 +754,7 @@ fn task6_the_groups_are_gone() {
         let (groups, read) = in_child(|| {
             setgroups(&[Gid::from_raw(group)]).expect("setgroups");
             enters(namespace.as_fd());
+            assert_root_inside(namespace.as_fd());
             (getgroups().expect("getgroups").len(), fs::read_to_string(&path).is_ok())
         });
         check!(
@@ -774,6 +790,7 @@ fn task6_root_inside_is_nobody_outside() {
         let namespace = made(&some_maps_with_0());
         let (owner, done) = in_child(|| {
             enters(namespace.as_fd());
+            assert_root_inside(namespace.as_fd());
             let owner = fs::metadata(&file).expect("stat").uid();
             let tries: [(&str, std::io::Result<()>); 4] = [
                 ("read", fs::read(&file).map(drop)),
@@ -781,14 +798,15 @@ fn task6_root_inside_is_nobody_outside() {
                 ("made one's own", chown(&file, Some(Uid::from_raw(0)), None).map_err(Into::into)),
                 ("removed", fs::remove_file(&file)),
             ];
-            let done: Vec<String> = tries.iter().filter(|(_, result)| result.is_ok()).map(|(what, _)| what.to_string()).collect();
+            let done: Vec<String> =
+                tries.iter().filter(|(_, result)| result.is_ok()).map(|(what, _)| what.to_string()).collect();
             (owner, done)
         });
         check!(
             done.is_empty() && owner == NOBODY,
             expected: format!("a file of root outside to be nobody's ({NOBODY}) inside, and closed to root inside"),
             seen: format!("owner {owner}; it was {done:?}"),
-            likely: "the caller is still root outside: see task6_every_id_is_0 and task6_it_is_the_namespace_that_was_given",
+            likely: "a power of the caller's came along: an id, a group or a capability from outside",
             read: RULES,
         );
     });
@@ -798,10 +816,22 @@ fn task6_root_inside_is_nobody_outside() {
 fn task6_what_cannot_be_entered_is_reported() {
     shielded(|| {
         let own = File::open("/proc/self/ns/user").expect("its own namespace");
-        refused(userns::enter(own.as_fd()), Errno::EINVAL, "enter() of the namespace that the caller is in");
+        refused(
+            userns::enter(own.as_fd()),
+            Errno::EINVAL,
+            "enter() of the namespace that the caller is in",
+            "setns(2)",
+            fault_in_6,
+        );
         let without_0 = made(&IdMaps { uids: vec![only(1 + random(1000), geteuid().as_raw())], ..own_id() });
         in_child(|| {
-            refused(userns::enter(without_0.as_fd()), Errno::EINVAL, "enter() of a namespace that has no user 0");
+            refused(
+                userns::enter(without_0.as_fd()),
+                Errno::EINVAL,
+                "enter() of a namespace that has no user 0",
+                "setresuid(2)",
+                fault_in_6,
+            );
         });
         // So that a body that refuses everything is noticed here too.
         let good = made(&own_id());
@@ -818,7 +848,13 @@ fn task6_another_users_namespace_is_refused() {
             let (uid, gid) = (Uid::from_raw(USER), Gid::from_raw(USER));
             setresgid(gid, gid, gid).expect("setresgid");
             setresuid(uid, uid, uid).expect("setresuid");
-            refused(userns::enter(namespace.as_fd()), Errno::EPERM, "enter() by a user who did not make the namespace");
+            refused(
+                userns::enter(namespace.as_fd()),
+                Errno::EPERM,
+                "enter() by a user who did not make the namespace",
+                "setns(2)",
+                fault_in_6,
+            );
         });
     });
 }
@@ -861,7 +897,9 @@ fn task7_mounts_below_come_along() {
                 file.is_ok(),
                 expected: "a mount below the source to be below the copy too",
                 seen: format!("{:?} where its file is looked for", file.as_ref().err()),
-                likely: "one mount was copied, and what was mounted on it left out: open_tree(2) takes AT_RECURSIVE",
+                likely: source
+                .fault()
+                .unwrap_or("one mount was copied, and what was mounted on it left out: open_tree(2) takes AT_RECURSIVE"),
                 read: RULES,
             );
             source.check_owners(&copy, "below", "the mount below");
@@ -933,12 +971,175 @@ fn task7_what_cannot_be_mapped_is_reported() {
         // So that a body that refuses everything is noticed here too.
         drop(source.copy());
         let idmapped = |path: &Path| userns::idmapped(path, source.namespace.as_fd()).map(drop);
-        refused(idmapped(Path::new("/proc")), Errno::EINVAL, "idmapped() of /proc, which cannot do that,");
-        refused(idmapped(&source.path.join("not-there")), Errno::ENOENT, "idmapped() of a path that is not there");
+        refused(
+            idmapped(Path::new("/proc")),
+            Errno::EINVAL,
+            "idmapped() of /proc, which cannot do that,",
+            "mount_setattr(2)",
+            || source.fault(),
+        );
+        refused(
+            idmapped(&source.path.join("not-there")),
+            Errno::ENOENT,
+            "idmapped() of a path that is not there",
+            "open_tree(2)",
+            || source.fault(),
+        );
         in_child(|| {
             drop_capabilities();
-            refused(idmapped(&source.path), Errno::EPERM, "idmapped() without CAP_SYS_ADMIN");
+            refused(idmapped(&source.path), Errno::EPERM, "idmapped() without CAP_SYS_ADMIN", "open_tree(2)", || {
+                source.fault()
+            });
         });
+    });
+}
+
+// ---- the command line ----
+
+#[test]
+fn run_a_user_is_root_inside_with_a_range() {
+    written!(9);
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let output = run(&[], "id -u; id -g; id -G; cat /proc/self/uid_map /proc/self/gid_map").success();
+        let seen = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+        let (who, maps) = seen.split_at(6);
+        assert_eq!(who, "0\n0\n0\n", "user, group and groups inside");
+        let map = [only(0, USER), IdRange { inside: 1, outside: SUBORDINATE.0, count: SUBORDINATE.1 }];
+        assert_eq!(lines(&ranges(maps)), lines(&[map, map].concat()), "uid_map, then gid_map, inside");
+    });
+}
+
+#[test]
+fn run_what_root_makes_inside_is_the_users_outside() {
+    written!(9, leans on 4, 5, 6);
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let shared = dir().join("tmp/shared");
+        fs::create_dir(&shared).expect("mkdir");
+        let [uid, gid] = [1 + random(60_000), 1 + random(60_000)];
+        let (image, volume) = (image(), format!("{}:/v", shared.display()));
+        let flags = ["--rootfs", &image, "-v", &volume];
+        run(&flags, &format!("echo > /v/own; echo > /v/other; chown {uid}:{gid} /v/other")).success();
+        let owner = |name: &str| fs::metadata(shared.join(name)).map(|file| (file.uid(), file.gid())).expect(name);
+        assert_eq!(owner("own"), (USER, USER), "root's file is the caller's");
+        let theirs = (SUBORDINATE.0 + uid - 1, SUBORDINATE.0 + gid - 1);
+        assert_eq!(owner("other"), theirs, "the file of {uid}:{gid}");
+    });
+}
+
+#[test]
+fn run_roots_files_outside_are_nobodys_inside() {
+    written!(9, leans on 4, 5, 6);
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        // Of the shield's own, root's: etc/passwd, and the directory it is in.
+        let etc = dir().join("etc");
+        let before = fs::read(etc.join("passwd")).expect("passwd");
+        let (image, volume) = (image(), format!("{}:/host", etc.display()));
+        let flags = ["--rootfs", &image, "-v", &volume];
+        let tries = "id -u; ls -ln /host/passwd; rm -f /host/passwd; echo > /host/passwd; chown 0 /host/passwd";
+        let nobodys = is_match(format!(r"^0\n\S+ +\d+ {NOBODY} {NOBODY} ")).expect("a regular expression");
+        let denied =
+            is_match(r"(?is)rm:.*(not permitted|denied).*passwd.*denied.*chown:.*not permitted").expect("one too");
+        run(&flags, tries).failure().stdout(nobodys).stderr(denied);
+        assert_eq!(fs::read(etc.join("passwd")).expect("passwd"), before);
+    });
+}
+
+#[test]
+fn run_with_the_hosts_ids() {
+    written!(9);
+    let flags = ["--userns", "host"];
+    shielded(|| {
+        let own = fs::read_to_string("/proc/self/uid_map").expect("uid_map");
+        run(&flags, "cat /proc/self/uid_map").success().stdout(own);
+    });
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let one_line = contains("--userns").and(contains("ids of its own")).and(contains("\n").count(1));
+        run(&flags, "true").code(2).stdout("").stderr(one_line);
+    });
+}
+
+#[test]
+fn run_root_gives_somebodys_ids() {
+    written!(9);
+    needs!(subuid);
+    Shield::new().with_ids().run(|| {
+        let flags = ["--userns-remap", "learner"];
+        let output = run(&flags, "id -u; cat /proc/self/uid_map /proc/self/gid_map").success();
+        let seen = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+        let (who, maps) = seen.split_at(2);
+        assert_eq!(who, "0\n", "root inside");
+        let map = [IdRange { inside: 0, outside: SUBORDINATE.0, count: SUBORDINATE.1 }];
+        assert_eq!(lines(&ranges(maps)), lines(&[map, map].concat()), "uid_map, then gid_map, inside");
+        let unknown = random_name("nobody");
+        run(&["--userns-remap", &unknown], "true").code(2).stderr(contains("--userns-remap").and(contains(&unknown)));
+    });
+}
+
+#[test]
+fn run_with_somebodys_ids_files_keep_their_owners() {
+    written!(9, leans on 4, 5, 6);
+    needs!(subuid, kernel = 6.3);
+    Shield::new().with_ids().run(|| {
+        let shared = dir().join("tmp/shared");
+        fs::create_dir(&shared).expect("mkdir");
+        chown(&shared, None, Some(Gid::from_raw(USER))).expect("chown");
+        let image = image();
+        let volume = format!("{}:/v", shared.display());
+        let flags = ["--userns-remap", "learner", "--rootfs", &image, "-v", &volume];
+        let owners = is_match(format!(r"^\S+ +\d+ 0 {USER} ")).expect("a regular expression");
+        run(&flags, &format!("ls -lnd /v; echo > /v/own; echo > /v/other; chown {USER} /v/other; echo > /made"))
+            .success()
+            .stdout(owners);
+        let owner = |path: &Path| fs::metadata(path).map(|file| (file.uid(), file.gid())).expect("a file");
+        assert_eq!(owner(&shared.join("own")), (0, 0), "in a volume, what is root's inside is root's");
+        assert_eq!(owner(&shared.join("other")), (USER, 0), "in a volume, ids are what they are inside");
+        assert_eq!(owner(&Path::new(&image).join("made")), (0, 0), "in the root file system too");
+    });
+}
+
+#[test]
+fn run_with_one_id_says_so() {
+    written!(9);
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let mut command = testkit::boxwright!();
+        // Nothing there that could map a range, nor anything else.
+        command.env("PATH", dir().join("tmp"));
+        command.args(["run", "--", "/bin/sh", "-c", "read map < /proc/self/uid_map; echo $map"]);
+        let told = contains("newuidmap").and(contains("one user"));
+        command.assert().success().stdout(format!("0 {USER} 1\n")).stderr(told);
+    });
+}
+
+#[test]
+fn run_inspect_shows_the_maps() {
+    written!(9);
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        let name = random_name("box");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
+        command.args(["run", "--name", &name, "--", "sh", "-c", "echo up; exec sleep 600"]);
+        let mut boxwright = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("start boxwright");
+        let mut up = [0; 3];
+        boxwright.stdout.as_mut().expect("piped").read_exact(&mut up).expect("up");
+        let seen = testkit::boxwright!().args(["inspect", &name]).assert().success();
+        let seen: serde_json::Value = serde_json::from_slice(&seen.get_output().stdout).expect("JSON");
+        for map in ["uidMappings", "gidMappings"] {
+            let part = |line: usize, what: &str| seen[map][line][what].as_u64().unwrap_or(u64::MAX) as u32;
+            let range = |line| IdRange {
+                inside: part(line, "containerID"),
+                outside: part(line, "hostID"),
+                count: part(line, "size"),
+            };
+            assert_eq!(range(0), only(0, USER), "{map}");
+            assert_eq!(range(1), IdRange { inside: 1, outside: SUBORDINATE.0, count: SUBORDINATE.1 }, "{map}");
+        }
+        kill(Pid::from_raw(boxwright.id() as i32), Signal::SIGTERM).expect("kill");
+        boxwright.wait().expect("wait");
     });
 }
 
@@ -1044,6 +1245,13 @@ impl Person {
         userns::container_map(own, subids, &self.name, Uid::from_raw(self.uid))
     }
 
+    /// Whether somebody with a line gets a map.
+    fn is_served(&self) -> bool {
+        let expected = [only(0, self.uid), IdRange { inside: 1, outside: 1 << 20, count: 2 }];
+        let map = self.map(Some(self.uid), &format!("{}:{}:2\n", self.name, 1 << 20));
+        map.is_ok_and(|map| map == expected)
+    }
+
     fn call(&self, own: Option<u32>, subids: &str) -> String {
         format!("container_map({own:?}, {subids:?}, {:?}, {})", self.name, self.uid)
     }
@@ -1142,9 +1350,13 @@ impl Member {
         command.arg(self.pid().to_string()).args(numbers.map(|number| number.to_string())).output().expect(program)
     }
 
+    fn maps(&self) -> IdMaps {
+        IdMaps { uids: ranges(&self.reads("uid_map")), gids: ranges(&self.reads("gid_map")) }
+    }
+
     #[track_caller]
     fn has(&self, maps: &IdMaps, call: &str) {
-        let seen = IdMaps { uids: ranges(&self.reads("uid_map")), gids: ranges(&self.reads("gid_map")) };
+        let seen = self.maps();
         check!(
             seen == *maps,
             expected: format!("{} after {call}", told(maps)),
@@ -1212,10 +1424,11 @@ fn says_why(program: &str, maps: impl Fn() -> IdMaps) {
             seen.as_ref().is_err_and(|error| error.to_string().contains(&words)),
             expected: format!("an error that says what {program} said: {words:?}"),
             seen: seen.as_ref().map_or_else(Error::to_string, |()| "Ok(())".to_owned()),
-            likely: match &seen {
-                Ok(()) => "its exit code was not looked at: that is where it says no".to_owned(),
-                Err(error) if error.errno().is_some() => "the refusal is the kernel's: the caller wrote the map".to_owned(),
-                Err(_) => "its words went to standard error, where nobody reads them: .output() collects them".to_owned(),
+            likely: match (fault_in_4(), &seen) {
+                (Some(fault), _) => fault,
+                (None, Ok(())) => "its exit code was not looked at: that is where it says no",
+                (None, Err(error)) if error.errno().is_some() => "the refusal is the kernel's, not newuidmap's: see task4_own_id_and_a_range",
+                (None, Err(_)) => "its words went to standard error, where nobody reads them: .output() collects them",
             },
             read: TASKS,
         );
@@ -1231,27 +1444,74 @@ fn said_by(program: &str, maps: &IdMaps) -> String {
     said.lines().next().and_then(|line| line.split_once(": ")).expect("its words").1.to_owned()
 }
 
+/// Checks that a verb passes the kernel's refusal on. `asked` is the call that is refused; `fault` says which test is to
+/// be looked at first, when the verb does not do its part where nothing is refused.
 #[track_caller]
-fn refused(result: Result<()>, errno: Errno, call: impl Display) {
+fn refused(
+    result: Result<()>,
+    errno: Errno,
+    call: impl Display,
+    asked: &str,
+    fault: impl FnOnce() -> Option<&'static str>,
+) {
     let seen = result.as_ref().map_or_else(Error::to_string, |()| "Ok(())".to_owned());
     check!(
-        result.is_err_and(|error| error.errno() == Some(errno)),
+        result.as_ref().is_err_and(|error| error.errno() == Some(errno)),
         expected: format!("{call} to return {errno:?}"),
         seen: seen,
-        likely: "what write(2) returned was thrown away, or its errno was",
+        likely: match (fault(), &result) {
+            (Some(fault), _) => fault.to_owned(),
+            (None, Ok(())) => format!("what {asked} returned was thrown away"),
+            (None, Err(_)) => format!("its errno was thrown away, or another refusal came before that of {asked}"),
+        },
         read: RULES,
     );
+}
+
+/// Whether a verb maps the ids of a namespace.
+fn maps_with(verb: fn(Pid, &IdMaps) -> Result<()>, maps: &IdMaps) -> bool {
+    let member = Member::start();
+    verb(member.pid(), maps).is_ok() && member.maps() == *maps
+}
+
+fn fault_in_3() -> Option<&'static str> {
+    (!maps_with(userns::write_maps, &own_id()))
+        .then_some("write_maps() does not map a single id either: see task3_a_single_id")
+}
+
+/// One's own id, which newuidmap(1) gives to everybody.
+fn fault_in_4() -> Option<&'static str> {
+    let does = maps_with(userns::map_with_helpers, &own_id());
+    (!does).then_some("map_with_helpers() does not map a single id either: see task4_own_id_and_a_range")
+}
+
+/// What create leans on.
+fn fault_below(maps: &IdMaps) -> Option<&'static str> {
+    let is_written = geteuid().is_root() || *maps == own_id();
+    let (verb, likely): (fn(Pid, &IdMaps) -> _, _) = match is_written {
+        true => {
+            (userns::write_maps, "create() leans on write_maps(), which does not map these: see the tests of task 3")
+        }
+        false => (
+            userns::map_with_helpers,
+            "create() leans on map_with_helpers(), which does not map these: see the tests of task 4",
+        ),
+    };
+    (!maps_with(verb, maps)).then_some(likely)
 }
 
 /// Calls create, and explains what it says.
 #[track_caller]
 fn creates(maps: &IdMaps) -> OwnedFd {
     let result = userns::create(maps);
-    if let Err(error) = &result
-        && error.errno().is_none()
-    {
-        let likely = "newuidmap(1) refused: see task 4; and who it maps has to be in a new namespace already";
-        testkit::teach(format_args!("create() with {} to succeed", told(maps)), error, likely, RULES);
+    if let Err(error) = &result {
+        let is_range = error.errno() == Some(Errno::EPERM) && userns::create(&own_id()).is_ok();
+        let likely = fault_below(maps)
+            .or(is_range.then_some("a single id is mapped, and ranges are not: the map was written from inside, by the child, whom nobody outside has given them. Its parent writes it, or asks newuidmap(1)"))
+            .or(error.errno().is_none().then_some("newuidmap(1) refused, and does not when the test asks it: was the child in a new namespace yet?"));
+        if let Some(likely) = likely {
+            testkit::teach(format_args!("create() with {} to succeed", told(maps)), error, likely, RULES);
+        }
     }
     result.explained(&format!("create() with {}", told(maps)), &CREATE_REASONS, RULES)
 }
@@ -1277,12 +1537,19 @@ fn makes(maps: &IdMaps) {
         seen == *maps,
         expected: format!("{} as soon as create() has returned", told(maps)),
         seen: format!("{}; who enters is {uid}", told(&seen)),
-        likely: match seen.uids.is_empty() || seen.gids.is_empty() {
-            true => "it returned before both maps were written: whoever enters is nobody until then, and what they do, nobody does",
-            false => map_fault(&seen, maps),
+        likely: match (fault_below(maps), seen.uids.is_empty() || seen.gids.is_empty()) {
+            (Some(fault), _) => fault,
+            (None, true) => "it returned before both maps were written: whoever enters is nobody until then, and what they do, nobody does",
+            (None, false) => map_fault(&seen, maps),
         },
         read: RULES,
     );
+}
+
+/// Whether create leaves a child when nothing fails.
+fn leaves_a_child() -> bool {
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+    userns::create(&own_id()).is_err() || waitpid(None, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD)
 }
 
 #[track_caller]
@@ -1296,7 +1563,11 @@ fn nobody_is_left(call: &str) {
             Ok(status) => format!("one that has ended and that nobody waited for: {status:?}"),
             Err(errno) => errno.to_string(),
         },
-        likely: "the child is to end when the namespace is open or when something failed, and waitpid(2) is to be called either way: a `?` in between leaves it",
+        likely: match call.contains("failed") {
+            true if leaves_a_child() => "see task5_nobody_and_nothing_is_left",
+            true => "the child is to end, and to be waited for, when something failed too: a `?` in between leaves it",
+            false => "nobody waited for it: once the namespace is open, it is to end, and waitpid(2) removes it",
+        },
         read: TASKS,
     );
 }
@@ -1358,6 +1629,32 @@ fn some_maps_with_0() -> IdMaps {
     IdMaps { uids: map(), gids: map() }
 }
 
+/// In the child of a test about what comes of that.
+#[track_caller]
+fn assert_root_inside(namespace: BorrowedFd<'_>) {
+    let seen = (namespaces()[&NsKind::User], geteuid().as_raw());
+    let given = identity(namespace).expect("a user namespace");
+    check!(
+        seen == (given, 0),
+        expected: format!("enter() to make the caller root in {given}"),
+        seen: format!("uid {} in {}", seen.1, seen.0),
+        likely: match seen.0 == given {
+            true => "see task6_every_id_is_0",
+            false => "see task6_it_is_the_namespace_that_was_given",
+        },
+        read: TASKS,
+    );
+}
+
+fn fault_in_6() -> Option<&'static str> {
+    let namespace = made(&own_id());
+    let is_in_there = in_child(|| {
+        let _ = userns::enter(namespace.as_fd());
+        identity(namespace.as_fd()) == Some(namespaces()[&NsKind::User])
+    });
+    (!is_in_there).then_some("see task6_it_is_the_namespace_that_was_given")
+}
+
 #[track_caller]
 fn enters(namespace: BorrowedFd<'_>) {
     userns::enter(namespace).explained("enter()", &ENTER_REASONS, RULES);
@@ -1373,15 +1670,16 @@ fn ids(status: &str, field: &str) -> Vec<u32> {
 #[track_caller]
 fn is_root_inside(maps: &IdMaps) {
     let namespace = made(maps);
-    let (inside, outside) = in_child(|| {
+    let (is_given, inside, outside) = in_child(|| {
         // Opened by somebody who is outside, it shows what they see.
         let mut from_outside = File::open("/proc/self/status").expect("status");
         enters(namespace.as_fd());
+        let is_given = identity(namespace.as_fd()) == Some(namespaces()[&NsKind::User]);
         let own = fs::read_to_string("/proc/self/status").expect("status");
         let mut others = String::new();
         from_outside.read_to_string(&mut others).expect("status");
         let both = |status: &str| ["Uid:", "Gid:"].map(|field| ids(status, field));
-        (both(&own), both(&others))
+        (is_given, both(&own), both(&others))
     });
     let expected = [&maps.uids, &maps.gids].map(|map| vec![model::ids::outside(map, 0).expect("a user 0"); 4]);
     check!(
@@ -1389,12 +1687,13 @@ fn is_root_inside(maps: &IdMaps) {
         expected: format!("uids 0 and gids 0 inside, uids {:?} and gids {:?} seen from outside", expected[0], expected[1]),
         seen: format!("uids {:?} and gids {:?}; from outside {:?} and {:?}", inside[0], inside[1], outside[0], outside[1]),
         likely: match inside {
+            _ if !is_given => "see task6_it_is_the_namespace_that_was_given",
             _ if inside.iter().all(|ids| ids.iter().all(|id| *id != 0)) => "who comes in stays who they were outside, which may be nobody inside: setresgid(2), setresuid(2)",
             _ if inside.iter().any(|ids| ids.iter().all(|id| *id != 0)) => "one of user and group is still the caller's: both are to be 0",
             _ if inside.iter().any(|ids| ids.contains(&0) && ids[..3] != [0; 3]) => {
                 "real, effective and saved are three ids, and not all of them were changed: with one that is left, there is a way back"
             }
-            _ => "it is another namespace than the one that was given",
+            _ => "the ids inside are right, and the namespace has another map than the one that was given",
         },
         read: RULES,
     );
@@ -1493,14 +1792,26 @@ impl Source {
         FILES.map(owner).to_vec()
     }
 
-    /// Checks the owners of the files in a directory of the copy.
-    #[track_caller]
-    fn check_owners(&self, copy: &OwnedFd, directory: &str, what: &str) {
+    /// Who should own them in the copy.
+    fn expected(&self) -> Vec<(u32, u32)> {
         let as_mapped = |(_, (uid, gid)): (&str, (u32, u32))| {
             let outside = |map, id| model::ids::outside(map, id).unwrap_or(NOBODY);
             (outside(&self.maps.uids, uid), outside(&self.maps.gids, gid))
         };
-        let (expected, seen) = (FILES.map(as_mapped).to_vec(), self.owners(copy, directory));
+        FILES.map(as_mapped).to_vec()
+    }
+
+    /// Whether a copy is not what it should be where nothing is mounted below, and nothing refused.
+    fn fault(&self) -> Option<&'static str> {
+        let copy = userns::idmapped(&self.path, self.namespace.as_fd());
+        let is_right = copy.is_ok_and(|copy| self.owners(&copy, "") == self.expected());
+        (!is_right).then_some("see task7_owners_are_those_of_the_namespace")
+    }
+
+    /// Checks the owners of the files in a directory of the copy.
+    #[track_caller]
+    fn check_owners(&self, copy: &OwnedFd, directory: &str, what: &str) {
+        let (expected, seen) = (self.expected(), self.owners(copy, directory));
         let as_on_disk = FILES.map(|(_, owner)| owner).to_vec();
         check!(
             seen == expected,
@@ -1509,10 +1820,23 @@ impl Source {
             likely: match directory {
                 _ if seen.contains(&(u32::MAX, u32::MAX)) => "the descriptor is none of a copy of the source: its files are not in there",
                 "" if seen == as_on_disk => "the mount has the owners of the disk: no map was given to it, MOUNT_ATTR_IDMAP with userns_fd does",
+                _ if self.fault().is_some() => "the topmost mount has no map either: see task7_owners_are_those_of_the_namespace",
                 _ if seen == as_on_disk => "the map was given to the topmost mount alone: mount_setattr(2) takes AT_RECURSIVE too",
                 _ => "it is the map of another namespace",
             },
             read: RULES,
         );
     }
+}
+
+/// `boxwright run FLAGS -- sh -c SCRIPT`.
+fn run(flags: &[&str], script: &str) -> assert_cmd::assert::Assert {
+    let command = &mut testkit::boxwright!();
+    command.arg("run").args(flags).args(["--", "sh", "-c", script]).env("LC_ALL", "C").assert()
+}
+
+/// A root with a shell, and with programs that look at owners and change them.
+fn image() -> String {
+    let image = Rootfs::build(dir().join("tmp/rootfs"), &["sh", "id", "ls", "rm", "chown"]).expect("a rootfs");
+    image.path().display().to_string()
 }
