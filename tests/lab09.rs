@@ -867,7 +867,10 @@ const IDMAP_REASONS: [(Errno, &str); 6] = [
         Errno::EINVAL,
         "mount_setattr(2) gives other owners to a mount that is nowhere in the tree yet: a copy by open_tree(2) with OPEN_TREE_CLONE",
     ),
-    (Errno::EPERM, "a mount gets its owners once; and the map must be another one than the file system's own"),
+    (
+        Errno::EPERM,
+        "a mount gets its owners once; and the map of the namespace that the file system is of is no map: userns_fd is another one's",
+    ),
     (Errno::EBADF, "userns_fd is a descriptor of a user namespace, and so is the first argument one of a mount"),
     (Errno::ENOENT, "an empty path means the descriptor itself with AT_EMPTY_PATH, and nothing without it"),
     (Errno::E2BIG, "mount_setattr(2) wants the size of struct mount_attr as its last argument"),
@@ -1048,17 +1051,23 @@ fn run_roots_files_outside_are_nobodys_inside() {
 }
 
 #[test]
-fn run_with_the_hosts_ids() {
+fn run_as_root_the_ids_are_the_hosts() {
     written!(9);
-    let flags = ["--userns", "host"];
     shielded(|| {
         let own = fs::read_to_string("/proc/self/uid_map").expect("uid_map");
-        run(&flags, "cat /proc/self/uid_map").success().stdout(own);
+        for flags in [&["--userns", "host"][..], &[]] {
+            run(flags, "cat /proc/self/uid_map").success().stdout(own.clone());
+        }
     });
+}
+
+#[test]
+fn run_a_user_cannot_have_the_hosts_ids() {
+    written!(9);
     needs!(subuid);
     Shield::new().as_user().run(|| {
         let one_line = contains("--userns").and(contains("ids of its own")).and(contains("\n").count(1));
-        run(&flags, "true").code(2).stdout("").stderr(one_line);
+        run(&["--userns", "host"], "true").code(2).stdout("").stderr(one_line);
     });
 }
 

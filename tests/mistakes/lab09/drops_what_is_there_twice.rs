@@ -15,7 +15,7 @@ for line in subids.lines() {
     let (Some(outside), Some(count @ 1..)) = numbers else {
         continue; // as newuidmap does with a line that it cannot read
     };
-    let inside = map.last().map_or(0, |last| last.inside + last.count);
+    let inside = map.last().map_or(0, |last| last.inside.saturating_add(last.count));
     let range = IdRange { inside, outside, count };
     if map.iter().any(|other| other.overlaps(&range)) {
         continue;
