@@ -25,7 +25,6 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{fstat, fstatat};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, chown, getegid, geteuid, getgroups, setgroups, setresgid, setresuid};
@@ -1131,8 +1130,8 @@ fn run_inspect_shows_the_maps() {
     Shield::new().as_user().run(|| {
         let name = random_name("box");
         let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
-        command.args(["run", "--name", &name, "--", "sh", "-c", "echo up; exec sleep 600"]);
-        let mut boxwright = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("start boxwright");
+        command.args(["run", "-i", "--name", &name, "--", "sh", "-c", "echo up; read line"]);
+        let mut boxwright = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start boxwright");
         let mut up = [0; 3];
         boxwright.stdout.as_mut().expect("piped").read_exact(&mut up).expect("up");
         let seen = testkit::boxwright!().args(["inspect", &name]).assert().success();
@@ -1147,7 +1146,7 @@ fn run_inspect_shows_the_maps() {
             assert_eq!(range(0), only(0, USER), "{map}");
             assert_eq!(range(1), IdRange { inside: 1, outside: SUBORDINATE.0, count: SUBORDINATE.1 }, "{map}");
         }
-        kill(Pid::from_raw(boxwright.id() as i32), Signal::SIGTERM).expect("kill");
+        // Waits for its end, and before that lets it read to the end of its input.
         boxwright.wait().expect("wait");
     });
 }
