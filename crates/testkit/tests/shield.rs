@@ -368,6 +368,23 @@ fn an_ordinary_user_maps_a_range_through_newuidmap() {
 }
 
 #[test]
+fn root_may_have_ids_to_give_away() {
+    needs!(subuid);
+    Shield::new().with_ids().run(|| {
+        assert!(nix::unistd::getuid().is_root());
+        // In a shield with a single id it is denied for good.
+        assert_eq!(fs::read_to_string("/proc/self/setgroups").unwrap().trim(), "allow");
+        let (first, count) = testkit::SUBORDINATE;
+        assert_eq!(fs::read_to_string("/etc/subuid").unwrap(), format!("learner:{first}:{count}\n"));
+        let file = testkit::dir().join("given");
+        fs::write(&file, "").unwrap();
+        for id in [testkit::USER, first] {
+            std::os::unix::fs::chown(&file, Some(id), Some(id)).unwrap();
+        }
+    });
+}
+
+#[test]
 fn many_shields_at_once_do_not_meet() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
