@@ -166,9 +166,16 @@ fn make_room(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    for process in fs::read_to_string(directory.join("cgroup.procs"))?.lines() {
-        // One that has ended in the meantime is as good.
-        let _ = fs::write(leaf.join("cgroup.procs"), process);
+    // Whoever forks meanwhile leaves a child behind that the list did not have.
+    for _ in 0..100 {
+        let processes = fs::read_to_string(directory.join("cgroup.procs"))?;
+        if processes.is_empty() {
+            break;
+        }
+        for process in processes.lines() {
+            // One that has ended in the meantime is as good.
+            let _ = fs::write(leaf.join("cgroup.procs"), process);
+        }
     }
     Ok(())
 }
