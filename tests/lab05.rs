@@ -533,8 +533,9 @@ fn run_ends_with_127_for_a_program_that_is_not_in_the_rootfs() {
     written!(5, leans on 4);
     let name = random_name("nothing");
     shielded(|| {
+        let rootfs = small_rootfs();
         testkit::boxwright!()
-            .args(["run", "--rootfs", "host", "--", &name])
+            .args(["run", "--rootfs", &rootfs.path().display().to_string(), "--", &name])
             .assert()
             .code(127)
             .stderr(predicate::str::contains(&name));

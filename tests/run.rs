@@ -17,7 +17,7 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty, starts_with};
-use testkit::{Shield, needs, random_name, shielded};
+use testkit::{Rootfs, Shield, needs, random_name, shielded};
 
 fn boxwright(args: &[&str]) -> assert_cmd::Command {
     let mut command = testkit::boxwright!();
@@ -318,8 +318,11 @@ impl Screen {
 
 #[test]
 fn a_terminal_has_a_size_and_job_control_and_is_restored() {
-    for flags in [&[][..], &["--init"], &["--rootfs", "host"]] {
+    for flags in [&[][..], &["--init"], &["--rootfs", "root"]] {
         shielded(|| {
+            if flags.contains(&"root") {
+                Rootfs::build("root", &["sh", "stty", "sleep", "seq"]).expect("a rootfs");
+            }
             let mut screen = Screen::new(&[&["run", "-it"], flags, &["sh", "-i"]].concat());
             screen.wait_for("# ");
             assert!(!screen.echoes(), "the caller's terminal is not raw");

@@ -28,6 +28,13 @@ fn boxwright(args: &str) -> assert_cmd::assert::Assert {
     command.args(args.split_whitespace()).assert()
 }
 
+/// `--rootfs PATH`, with sh and `programs`. `--rootfs host` would be collected anew for each container, by a good
+/// hundred processes: it has tests of its own.
+fn root_with(programs: &[&str]) -> String {
+    let root = Rootfs::build(dir().join("rootfs"), &[&["sh"], programs].concat()).expect("a rootfs");
+    format!("--rootfs {}", root.path().display())
+}
+
 /// A directory of the host with a file in it.
 fn host_directory(name: &str) -> PathBuf {
     let path = dir().join(name);
@@ -77,10 +84,10 @@ fn a_volume_works_with_the_hosts_root_where_nothing_is_made() {
 #[test]
 fn a_file_can_be_a_volume_and_a_missing_directory_is_made() {
     shielded(|| {
-        let shared = host_directory("shared");
-        let file = format!("--rootfs host -v {}:/etc/motd:ro", shared.join("file").display());
+        let (shared, root) = (host_directory("shared"), root_with(&["cat"]));
+        let file = format!("{root} -v {}:/etc/motd:ro", shared.join("file").display());
         run(&file, "cat /etc/motd; echo x > /etc/motd").code(2).stdout("of the host\n").stderr(contains("Read-only"));
-        run("--rootfs host -v ./made/here:/data", "echo x > /data/new").success();
+        run(&format!("{root} -v ./made/here:/data"), "echo x > /data/new").success();
         assert!(dir().join("made/here/new").is_file());
     });
 }
@@ -88,7 +95,7 @@ fn a_file_can_be_a_volume_and_a_missing_directory_is_made() {
 #[test]
 fn read_only_holds_for_what_is_mounted_below_too() {
     shielded(|| {
-        let shared = host_directory("shared");
+        let (shared, root) = (host_directory("shared"), root_with(&["cat"]));
         let below = shared.join("below");
         fs::create_dir(&below).unwrap();
         let tmpfs = ["-t", "tmpfs", "tmpfs", below.to_str().unwrap()];
@@ -100,10 +107,10 @@ fn read_only_holds_for_what_is_mounted_below_too() {
             format!("--mount type=bind,source={source},target=/data,readonly"),
             format!("--mount type=bind,src={source},dst=/data,ro=true,bind-recursive=readonly"),
         ] {
-            let run = run(&format!("--rootfs host {flags}"), write).success();
+            let run = run(&format!("{root} {flags}"), write).success();
             run.stdout(contains("Read-only file system").count(2).and(contains("of the host")));
         }
-        let top = format!("--rootfs host --mount type=bind,src={source},dst=/data,readonly,bind-recursive=writable");
+        let top = format!("{root} --mount type=bind,src={source},dst=/data,readonly,bind-recursive=writable");
         run(&top, write).success().stdout(contains("Read-only file system").count(1));
         assert!(!shared.join("new").exists() && below.join("new").exists());
         // The host may still write: the option is the new mount's alone.
@@ -115,6 +122,7 @@ fn read_only_holds_for_what_is_mounted_below_too() {
 #[test]
 fn a_tmpfs_has_the_size_and_mode_that_were_asked_for_and_is_gone_afterwards() {
     shielded(|| {
+        let root = root_with(&["stat", "df", "tail", "sed", "cut", "grep", "head"]);
         let look = "stat -c %a /t; df -k /t | tail -n 1 | sed 's/ \\+/ /g' | cut -d' ' -f2; cut -d' ' -f2,4 /proc/mounts | grep ^/t";
         let options = "/t rw,nosuid,nodev,noexec,";
         for (flags, mode, size_kb) in [
@@ -122,11 +130,12 @@ fn a_tmpfs_has_the_size_and_mode_that_were_asked_for_and_is_gone_afterwards() {
             ("--tmpfs /t:size=1.5m", "1777", "1536"),
             ("--mount type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=0755", "755", "1024"),
         ] {
-            let run = run(&format!("--rootfs host {flags}"), look).success();
+            let run = run(&format!("{root} {flags}"), look).success();
             run.stdout(starts_with(format!("{mode}\n{size_kb}\n{options}")));
         }
-        run("--rootfs host --tmpfs /t:size=1m", "head -c 2m /dev/zero > /t/big").code(1).stderr(contains("No space"));
-        let read_only = run("--rootfs host --mount type=tmpfs,dst=/t,readonly", "echo x > /t/new");
+        let small = run(&format!("{root} --tmpfs /t:size=1m"), "head -c 2m /dev/zero > /t/big");
+        small.code(1).stderr(contains("No space"));
+        let read_only = run(&format!("{root} --mount type=tmpfs,dst=/t,readonly"), "echo x > /t/new");
         read_only.failure().stderr(contains("Read-only"));
     });
 }
@@ -134,8 +143,8 @@ fn a_tmpfs_has_the_size_and_mode_that_were_asked_for_and_is_gone_afterwards() {
 #[test]
 fn a_read_only_root_leaves_the_volumes_writable() {
     shielded(|| {
-        let shared = host_directory("shared");
-        let flags = format!("--rootfs host --read-only --tmpfs /tmp -v {}:/data", shared.display());
+        let (shared, root) = (host_directory("shared"), root_with(&[]));
+        let flags = format!("{root} --read-only --tmpfs /tmp -v {}:/data", shared.display());
         let write = "for at in / /etc /data /tmp /dev/shm; do (: > $at/new) 2>/dev/null && echo $at; done";
         run(&flags, write).success().stdout("/data\n/tmp\n/dev/shm\n");
         // The host's own root, in the container's own mount namespace.
@@ -146,23 +155,20 @@ fn a_read_only_root_leaves_the_volumes_writable() {
 #[test]
 fn the_devices_work_and_what_tells_about_the_host_is_masked() {
     let look = || {
+        let root = root_with(&["cat", "head", "wc", "grep", "ls", "stat", "sort", "sed"]);
         let open = "cat /dev/null; echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; \
             head -c 1 /dev/zero 2>&1 > /dev/full | grep -o 'No space'; echo fd | cat /dev/stdin; ls -d /dev/pts/ptmx; \
             (: > /dev/shm/new) && echo shm; for at in kcore keys timer_list; do [ -e /proc/$at ] && stat -c %t:%T /proc/$at; done | sort -u; \
             (echo x > /proc/sys/kernel/hostname) 2>&1 | grep -o 'Read-only'";
-        let run = run("--rootfs host", open).success();
-        run.stdout("3\n3\nNo space\nfd\n/dev/pts/ptmx\nshm\n1:3\nRead-only\n").stderr(is_empty());
-        run_nodes();
+        let seen = run(&root, open).success();
+        seen.stdout("3\n3\nNo space\nfd\n/dev/pts/ptmx\nshm\n1:3\nRead-only\n").stderr(is_empty());
+        let modes = "stat -L -c '%n %F %a %t:%T' /dev/null /dev/tty | sed s/special.file/device/";
+        let nodes = "/dev/null character device 666 1:3\n/dev/tty character device 666 5:0\n";
+        run(&root, modes).success().stdout(nodes);
     };
     shielded(look);
     needs!(subuid);
     Shield::new().as_user().run(look);
-}
-
-fn run_nodes() {
-    let modes = "stat -L -c '%n %F %a %t:%T' /dev/null /dev/tty | sed s/special.file/device/";
-    let modes = run("--rootfs host", modes).success();
-    modes.stdout("/dev/null character device 666 1:3\n/dev/tty character device 666 5:0\n");
 }
 
 #[test]
@@ -247,8 +253,11 @@ fn a_named_volume_outlives_its_container_and_begins_with_a_copy() {
 #[test]
 fn a_volume_in_use_is_not_removed() {
     shielded(|| {
+        let root = root_with(&[]);
         let mut holder = Command::new(env!("CARGO_BIN_EXE_boxwright"))
-            .args(["run", "--name", "holder", "--rootfs", "host", "-v", "store:/data", "-i", "--", "sh", "-c"])
+            .args(["run", "--name", "holder"])
+            .args(root.split(' '))
+            .args(["-v", "store:/data", "-i", "--", "sh", "-c"])
             .arg("echo up; read end")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
