@@ -32,7 +32,7 @@ pub fn knobs(memory: &Memory, version: Version) -> Vec<Knob> {
 /// # Errors
 /// ENOENT for a controller that `group` does not have itself; EACCES for a group that is not one's own.
 pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
-    todo!("lab 08, task 2: unless it is the top, make the LEAF and move into it whoever is in cgroup.procs; then write \"+NAME\" to cgroup.subtree_control")
+    todo!("lab 08, task 2: unless group.is_top(), make the LEAF and move into it whoever is in cgroup.procs; then write \"+NAME\" to cgroup.subtree_control")
 }
 
 /// Stops every process of `group`, and returns when they have stopped. They notice nothing, and no signal but

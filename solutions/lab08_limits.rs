@@ -51,9 +51,8 @@ pub fn knobs(memory: &Memory, version: Version) -> Vec<Knob> {
 /// # Errors
 /// ENOENT for a controller that `group` does not have itself; EACCES for a group that is not one's own.
 pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
-    // task 2: unless it is the top, make the LEAF and move into it whoever is in cgroup.procs; then write "+NAME" to cgroup.subtree_control
-    let is_top = group.parent()?.is_none();
-    if !is_top && !group.read("cgroup.procs")?.is_empty() {
+    // task 2: unless group.is_top(), make the LEAF and move into it whoever is in cgroup.procs; then write "+NAME" to cgroup.subtree_control
+    if !group.is_top() && !group.read("cgroup.procs")?.is_empty() {
         match mkdirat(group, LEAF, Mode::from_bits_retain(0o755)) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno).during("mkdir", group.path().join(LEAF).display()),

@@ -20,7 +20,8 @@ use model::cgroup::{Knob, LEAF, Part, Usage, Version};
 use model::plan::Memory;
 use model::{Cgroup, Error, Result};
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
@@ -306,7 +307,7 @@ fn task2_the_top_of_the_tree_keeps_its_processes() {
             seen == "1\n2\n" && !path.join(LEAF).exists(),
             expected: "the top of the tree to keep its processes: it alone may have both",
             seen: format!("a group {LEAF} was made there, or processes were moved"),
-            likely: "the top was treated like any other group: its kernel threads, for one, cannot be moved. group.parent() is None there",
+            likely: "the top was treated like any other group: its kernel threads, for one, cannot be moved. group.is_top() is true there",
             read: RULES,
         );
         result.explained("enable() of the top of the tree", &KNOB_REASONS, RULES);
@@ -319,6 +320,57 @@ fn task2_the_top_of_the_tree_keeps_its_processes() {
                 true => "at the top there is nobody to move, and the controllers are to be handed down all the same",
                 false => "see task2_the_name_is_written_with_a_plus",
             },
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task2_the_root_of_a_namespace_is_a_group_like_others() {
+    shielded(|| {
+        // A cgroup namespace shows its root as the top, and yet with what the top alone has not: cgroup.type.
+        let knobs = [
+            ("cgroup.controllers", "cpu memory pids\n"),
+            ("cgroup.procs", "1\n2\n"),
+            ("cgroup.type", "domain\n"),
+            ("cgroup.subtree_control", ""),
+        ];
+        // Nobody can be moved in a directory; what is to be seen is that somebody is to be.
+        let makes_a_leaf = |path: &Path| {
+            let tried = limits::enable(&imitate(path, &knobs).parts()[0], &["pids"]).err();
+            (path.join(LEAF).exists(), tried)
+        };
+        let (is_made, tried) = makes_a_leaf(&dir().join("root"));
+        check!(
+            is_made,
+            expected: format!("the processes of a namespace's root to be moved into {LEAF}, as those of any group"),
+            seen: tried.map_or_else(|| "no such group was made".to_owned(), |error| error.to_string()),
+            likely: match makes_a_leaf(&dir().join("root/below")).0 {
+                true => "it was taken for the top of the tree, because no group above it is in sight: a process in a cgroup namespace sees none. group.is_top() knows",
+                false => "see task2_its_processes_move_into_the_leaf",
+            },
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task2_in_a_namespace_its_root_hands_down() {
+    needs!(cgroup_v2);
+    on_v2(|group, controllers| {
+        let member = group.start(forever);
+        in_child(|| {
+            let root = enter_a_namespace(group);
+            if let Err(error) = limits::enable(&root.parts()[0], controllers) {
+                let likely = fault(&error, group);
+                testkit::teach("enable() of the root of a cgroup namespace to succeed", error, likely, RULES);
+            }
+        });
+        check!(
+            is_in_leaf(group, member),
+            expected: "a process in the root of a cgroup namespace to be moved into the leaf",
+            seen: format!("process {member} is not in there"),
+            likely: "see task2_the_root_of_a_namespace_is_a_group_like_others",
             read: RULES,
         );
     });
@@ -887,6 +939,19 @@ fn run_sees_its_own_group_as_the_top() {
 }
 
 #[test]
+fn run_begins_at_the_root_of_a_namespace_too() {
+    written!(8, leans on 7);
+    needs!(cgroup_v2);
+    on_v2(|group, _| {
+        in_child(|| {
+            enter_a_namespace(group);
+            run("", "true").success();
+            run("--pids-limit 20", "true").success();
+        });
+    });
+}
+
+#[test]
 fn run_pause_and_unpause() {
     written!(8, leans on 7);
     needs!(cgroup = freezer);
@@ -1330,6 +1395,18 @@ fn on_each_freezer(body: impl Fn(&Group)) {
             }
         }
     });
+}
+
+/// Moves the caller into a v2 group and lets it see nothing above: the group as it is seen then.
+fn enter_a_namespace(group: &Group) -> Cgroup {
+    group.join();
+    unshare(CloneFlags::CLONE_NEWCGROUP | CloneFlags::CLONE_NEWNS).expect("unshare");
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("private mounts");
+    let root = dir().join(random_name("tree"));
+    fs::create_dir(&root).expect("mkdir");
+    mount(Some("cgroup2"), &root, Some("cgroup2"), MsFlags::empty(), none).expect("a mount of the tree");
+    Cgroup::open(&[root]).expect("its root")
 }
 
 fn version(group: &Cgroup) -> Version {

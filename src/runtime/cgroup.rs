@@ -74,7 +74,7 @@ pub fn thaw_for_the_end(group: Option<&Cgroup>) {
 /// Lets groups below a v2 group have the controllers. In the group of somebody's session that takes moving all that is
 /// in it, which nobody shall have done who did not ask for a limit.
 fn hand_down(part: &Part, is_limited: bool) -> Result<()> {
-    if !written(8) || !(is_limited || part.parent()?.is_none()) {
+    if !written(8) || !(is_limited || part.is_top()) {
         return Ok(());
     }
     let (has, hands_down) = (part.read("cgroup.controllers")?, part.read("cgroup.subtree_control")?);

@@ -54,7 +54,7 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
 
 fn make_room(group: &Part) -> Result<()> {
     let processes = group.read("cgroup.procs")?;
-    if processes.is_empty() || group.parent()?.is_none() {
+    if processes.is_empty() || group.is_top() {
         return Ok(());
     }
     let path = group.path().join(LEAF);

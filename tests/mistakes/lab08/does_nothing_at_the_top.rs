@@ -4,7 +4,7 @@
 //! test: task2_the_top_of_the_tree_keeps_its_processes
 //! says: at the top there is nobody to move, and the controllers are to be handed down all the same
 
-if group.parent()?.is_none() {
+if group.is_top() {
     return Ok(());
 }
 if !group.read("cgroup.procs")?.is_empty() {

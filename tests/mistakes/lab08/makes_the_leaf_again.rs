@@ -4,8 +4,7 @@
 //! test: task2_a_leaf_that_is_there_is_used
 //! says: the leaf was there already, from an earlier call
 
-let is_top = group.parent()?.is_none();
-if !is_top && !group.read("cgroup.procs")?.is_empty() {
+if !group.is_top() && !group.read("cgroup.procs")?.is_empty() {
     mkdirat(group, LEAF, Mode::from_bits_retain(0o755)).during("mkdir", group.path().join(LEAF).display())?;
     let leaf = Cgroup::open(&[group.path().join(LEAF)])?;
     loop {

@@ -4,8 +4,7 @@
 //! test: task2_a_controller_that_is_not_there_is_named
 //! says: the kernel's refusal (ENOENT) was swallowed
 
-let is_top = group.parent()?.is_none();
-if !is_top && !group.read("cgroup.procs")?.is_empty() {
+if !group.is_top() && !group.read("cgroup.procs")?.is_empty() {
     match mkdirat(group, LEAF, Mode::from_bits_retain(0o755)) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno).during("mkdir", group.path().join(LEAF).display()),

@@ -4,8 +4,7 @@
 //! test: task2_groups_below_get_the_controllers
 //! says: cgroup.controllers is for reading alone
 
-let is_top = group.parent()?.is_none();
-if !is_top && !group.read("cgroup.procs")?.is_empty() {
+if !group.is_top() && !group.read("cgroup.procs")?.is_empty() {
     match mkdirat(group, LEAF, Mode::from_bits_retain(0o755)) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno).during("mkdir", group.path().join(LEAF).display()),

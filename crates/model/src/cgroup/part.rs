@@ -61,7 +61,18 @@ impl Part {
         self.version
     }
 
-    /// The group above it; `None` at the top of the hierarchy.
+    /// Whether it is the top of the hierarchy, with rules of its own. What a cgroup namespace shows as `/` is not: it is a
+    /// group like others, although nothing above it is in sight.
+    /// Source: kernel docs cgroup-v2, `cgroup.type`, and cgroup-v1, `release_agent`.
+    #[must_use]
+    pub fn is_top(&self) -> bool {
+        match self.version {
+            Version::V1 => self.has("release_agent"),
+            Version::V2 => !self.has("cgroup.type"),
+        }
+    }
+
+    /// The group above it; `None` when none is in sight: at the top, or at the root of a cgroup namespace.
     ///
     /// # Errors
     /// [`Error::Os`] when it cannot be opened.

@@ -94,6 +94,19 @@ fn the_parent_of_a_group_ends_at_the_top() {
 }
 
 #[test]
+fn the_root_of_a_namespace_is_not_the_top() {
+    // No group above is in sight of any of these.
+    for (files, is_top) in [
+        (&[("cgroup.controllers", ""), ("cgroup.procs", "")][..], true),
+        (&[("cgroup.controllers", ""), ("cgroup.procs", ""), ("cgroup.type", "domain\n")], false),
+        (&[("cgroup.procs", ""), ("release_agent", "")], true),
+        (&[("cgroup.procs", "")], false),
+    ] {
+        assert_eq!(open(&[&group(files)]).parts()[0].is_top(), is_top, "{files:?}");
+    }
+}
+
+#[test]
 fn to_kill_is_to_thaw_first_and_what_is_gone_has_nobody() {
     let freezer = group(&[("freezer.state", "FROZEN"), ("cgroup.procs", "")]);
     fs::create_dir(freezer.path().join("below")).unwrap();
