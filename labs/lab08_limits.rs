@@ -2,6 +2,8 @@
 
 #![expect(unused, reason = "exercises are open: remove this line when the compiler asks for it")]
 
+use std::fs;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -40,10 +42,10 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
 /// Source: kernel docs cgroup-v1/freezer-subsystem and cgroup-v2, `cgroup.freeze`.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the caller itself is in the group: nobody would be left to thaw it. EBUSY when they have not
+/// [`Error::Invalid`] when the caller itself is in the group or below it: nobody would be left to thaw it. EBUSY when they have not
 /// stopped within two seconds; they go on then.
 pub fn freeze(group: &Cgroup) -> Result<()> {
-    todo!("lab 08, task 3: not if Pid::this() is in group.processes(); v1: write FROZEN to freezer.state, and wait until it reads so; v2: 1 to cgroup.freeze, and \"frozen 1\" in cgroup.events")
+    todo!("lab 08, task 3: not if Pid::this() is in cgroup.procs anywhere in the tree() of group.part(\"freezer\"); v1: write FROZEN to freezer.state, and wait until it reads so; v2: 1 to cgroup.freeze, and \"frozen 1\" in cgroup.events")
 }
 
 /// Lets a frozen group go on. One that is not frozen stays as it is.

@@ -1,5 +1,7 @@
 //! Lab 08: how much memory, how many processes; stop, go on, look, and see nothing of the tree above.
 
+use std::fs;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -82,14 +84,17 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
 /// Source: kernel docs cgroup-v1/freezer-subsystem and cgroup-v2, `cgroup.freeze`.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the caller itself is in the group: nobody would be left to thaw it. EBUSY when they have not
+/// [`Error::Invalid`] when the caller itself is in the group or below it: nobody would be left to thaw it. EBUSY when they have not
 /// stopped within two seconds; they go on then.
 pub fn freeze(group: &Cgroup) -> Result<()> {
-    // task 3: not if Pid::this() is in group.processes(); v1: write FROZEN to freezer.state, and wait until it reads so; v2: 1 to cgroup.freeze, and "frozen 1" in cgroup.events
-    if group.processes()?.contains(&Pid::this()) {
-        return Err(Error::invalid("the group to freeze", Pid::this().to_string(), "one that the caller is not in"));
-    }
+    // task 3: not if Pid::this() is in cgroup.procs anywhere in the tree() of group.part("freezer"); v1: write FROZEN to freezer.state, and wait until it reads so; v2: 1 to cgroup.freeze, and "frozen 1" in cgroup.events
     let freezer = group.part("freezer")?;
+    let own = Pid::this().to_string();
+    // What is below is stopped too. A group that has been removed meanwhile holds nobody.
+    let processes = |path: PathBuf| fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    if freezer.tree()?.into_iter().map(processes).any(|processes| processes.lines().any(|pid| pid == own)) {
+        return Err(Error::invalid("the group to freeze", own, "one that the caller is neither in nor below"));
+    }
     for _ in 0..400 {
         let is_frozen = match freezer.version() {
             Version::V1 => {

@@ -504,28 +504,65 @@ fn task3_a_fork_loop_stops_too() {
 fn task3_the_callers_own_group_is_refused() {
     needs!(cgroup = freezer);
     on_each_freezer(|group| {
-        let caller = start_child(|| {
-            group.join();
-            limits::freeze(&group.cgroup).map_err(|error| error.to_string())
-        });
-        let has_ended = caller.ends_within(Duration::from_millis(700));
-        group.thaw();
-        check!(
-            has_ended,
-            expected: "freeze() to refuse the group that its caller is in",
-            seen: "it never returned",
-            likely: "it froze itself, and nobody is left to thaw it: look for Pid::this() in group.processes() first",
-            read: RULES,
-        );
-        let result = caller.wait().value;
-        check!(
-            result.is_err(),
-            expected: "freeze() to refuse the group that its caller is in",
-            seen: format!("{result:?}"),
-            likely: "nothing was frozen, and nothing was said",
-            read: TASKS,
-        );
+        refuses_its_caller(group, group, "the group that its caller is in", OWN);
     });
+}
+
+#[test]
+fn task3_a_group_above_the_callers_is_refused() {
+    needs!(cgroup = freezer);
+    on_each_freezer(|group| {
+        let likely = match has_ended(&freezes_as(group, group), group) {
+            true => {
+                "the group itself was looked into, and none below it: they stop with it, and one of them is the caller's"
+            }
+            false => OWN,
+        };
+        let below = group.below("below");
+        refuses_its_caller(&below.below("deeper"), group, "a group above the one that its caller is in", likely);
+    });
+}
+
+const OWN: &str = "it froze itself, and nobody is left to thaw it: first look for Pid::this() in cgroup.procs of the group and of those below";
+
+/// The learner's freeze() of `group`, by a process of `home`.
+fn freezes_as(home: &Group, group: &Group) -> Running<Option<String>> {
+    start_child(|| {
+        home.join();
+        limits::freeze(&group.cgroup).err().map(|error| error.to_string())
+    })
+}
+
+/// Whether a call of freeze() comes to an end, and does not stop itself.
+fn has_ended(caller: &Running<Option<String>>, group: &Group) -> bool {
+    eventually(|| caller.ends_within(Duration::ZERO) || is_frozen(&group.cgroup));
+    let has_ended = caller.ends_within(Duration::ZERO);
+    if !has_ended {
+        // Before the thaw, or it goes on and stops itself once more; on v1 it dies when it is thawed.
+        kill(caller.pid(), Signal::SIGKILL).expect("kill");
+    }
+    group.thaw();
+    has_ended
+}
+
+#[track_caller]
+fn refuses_its_caller(home: &Group, group: &Group, which: &str, likely: &str) {
+    let caller = freezes_as(home, group);
+    check!(
+        has_ended(&caller, group),
+        expected: format!("freeze() to refuse {which}"),
+        seen: "it never returned",
+        likely: likely,
+        read: RULES,
+    );
+    let refusal = caller.wait().value;
+    check!(
+        refusal.is_some(),
+        expected: format!("freeze() to refuse {which}"),
+        seen: "Ok(())",
+        likely: "nothing was frozen, and nothing was said",
+        read: TASKS,
+    );
 }
 
 // ---- task 4 ----

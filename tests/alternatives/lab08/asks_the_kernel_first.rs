@@ -71,8 +71,9 @@ fn make_room(group: &Part) -> Result<()> {
 
 /// See the solution.
 pub fn freeze(group: &Cgroup) -> Result<()> {
-    if group.processes()?.contains(&getpid()) {
-        return Err(Errno::EDEADLK).during("freeze", "the caller's own group");
+    let all = Cgroup::open(&group.part("freezer")?.tree()?)?;
+    if all.processes()?.contains(&getpid()) {
+        return Err(Errno::EDEADLK).during("freeze", "the caller's own group, or one above it");
     }
     let deadline = Instant::now() + Duration::from_secs(2);
     let is_v1 = group.version("freezer")? == Version::V1;

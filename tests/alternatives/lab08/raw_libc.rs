@@ -66,8 +66,7 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
 /// See the solution.
 pub fn freeze(group: &Cgroup) -> Result<()> {
     let part = group.part("freezer")?;
-    let own = std::process::id().to_string();
-    if text(&part.path().join("cgroup.procs"))?.lines().any(|pid| pid == own) {
+    if holds(part.path(), &std::process::id().to_string())? {
         return Err(io::Error::from(ErrorKind::Deadlock)).during("freeze", part.path().display());
     }
     if part.version() == Version::V1 {
@@ -98,6 +97,19 @@ pub fn freeze(group: &Cgroup) -> Result<()> {
     }
     thaw(group)?;
     Err(Errno::EBUSY).during("freeze", part.path().display())
+}
+
+/// Whether `pid` is in the group, or in one below it.
+fn holds(path: &Path, pid: &str) -> Result<bool> {
+    if text(&path.join("cgroup.procs"))?.lines().any(|line| line == pid) {
+        return Ok(true);
+    }
+    for entry in fs::read_dir(path).during("readdir", path.display())?.flatten() {
+        if entry.path().is_dir() && holds(&entry.path(), pid)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// See the solution.
