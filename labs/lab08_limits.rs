@@ -32,7 +32,8 @@ pub fn knobs(memory: &Memory, version: Version) -> Vec<Knob> {
 /// Source: kernel doc cgroup-v2, "No Internal Process Constraint" and "Enabling and Disabling".
 ///
 /// # Errors
-/// ENOENT for a controller that `group` does not have itself; EACCES for a group that is not one's own.
+/// ENOENT for a controller that `group` does not have itself; EACCES for a group that is not one's own; EBUSY when
+/// somebody stays whom the caller cannot name: a process of another PID namespace, 0 in `cgroup.procs`.
 pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
     todo!("lab 08, task 2: unless group.is_top(), make the LEAF and move into it whoever is in cgroup.procs; then write \"+NAME\" to cgroup.subtree_control")
 }
@@ -42,8 +43,8 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
 /// Source: kernel docs cgroup-v1/freezer-subsystem and cgroup-v2, `cgroup.freeze`.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the caller itself is in the group or below it: nobody would be left to thaw it. EBUSY when they have not
-/// stopped within two seconds; they go on then.
+/// [`Error::Invalid`] when the caller itself is in the group or below it: nobody would be left to thaw it. EBUSY when
+/// they have not stopped within two seconds; they go on then.
 pub fn freeze(group: &Cgroup) -> Result<()> {
     todo!("lab 08, task 3: not if Pid::this() is in cgroup.procs anywhere in the tree() of group.part(\"freezer\"); v1: write FROZEN to freezer.state, and wait until it reads so; v2: 1 to cgroup.freeze, and \"frozen 1\" in cgroup.events")
 }

@@ -51,7 +51,8 @@ pub fn knobs(memory: &Memory, version: Version) -> Vec<Knob> {
 /// Source: kernel doc cgroup-v2, "No Internal Process Constraint" and "Enabling and Disabling".
 ///
 /// # Errors
-/// ENOENT for a controller that `group` does not have itself; EACCES for a group that is not one's own.
+/// ENOENT for a controller that `group` does not have itself; EACCES for a group that is not one's own; EBUSY when
+/// somebody stays whom the caller cannot name: a process of another PID namespace, 0 in `cgroup.procs`.
 pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
     // task 2: unless group.is_top(), make the LEAF and move into it whoever is in cgroup.procs; then write "+NAME" to cgroup.subtree_control
     if !group.is_top() && !group.read("cgroup.procs")?.is_empty() {
@@ -63,10 +64,12 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
         // Again and again: one that was read may have forked before it was moved.
         loop {
             let processes = group.read("cgroup.procs")?;
-            if processes.is_empty() {
+            // 0 is one of a PID namespace that we do not see. Written, it would be the writer.
+            let named: Vec<&str> = processes.lines().filter(|process| *process != "0").collect();
+            if named.is_empty() {
                 break;
             }
-            for process in processes.lines() {
+            for process in named {
                 match leaf.parts()[0].write("cgroup.procs", process) {
                     Err(error) if error.errno() != Some(Errno::ESRCH) => return Err(error),
                     _ => {} // moved, or gone on its own
@@ -84,8 +87,8 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
 /// Source: kernel docs cgroup-v1/freezer-subsystem and cgroup-v2, `cgroup.freeze`.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the caller itself is in the group or below it: nobody would be left to thaw it. EBUSY when they have not
-/// stopped within two seconds; they go on then.
+/// [`Error::Invalid`] when the caller itself is in the group or below it: nobody would be left to thaw it. EBUSY when
+/// they have not stopped within two seconds; they go on then.
 pub fn freeze(group: &Cgroup) -> Result<()> {
     // task 3: not if Pid::this() is in cgroup.procs anywhere in the tree() of group.part("freezer"); v1: write FROZEN to freezer.state, and wait until it reads so; v2: 1 to cgroup.freeze, and "frozen 1" in cgroup.events
     let freezer = group.part("freezer")?;

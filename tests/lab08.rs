@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code, reason = "fork, and nice(2)")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{PipeWriter, Read, Write, pipe};
@@ -349,6 +349,72 @@ fn task2_the_root_of_a_namespace_is_a_group_like_others() {
                 true => "it was taken for the top of the tree, because no group above it is in sight: a process in a cgroup namespace sees none. group.is_top() knows",
                 false => "see task2_its_processes_move_into_the_leaf",
             },
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task2_whoever_cannot_be_named_is_passed_over() {
+    shielded(|| {
+        imitate(&dir().join("above"), &[("cgroup.procs", "")]);
+        let path = dir().join("above/group");
+        let knobs = [
+            ("cgroup.controllers", "cpu memory pids\n"),
+            ("cgroup.procs", "0\n"),
+            ("cgroup.type", "domain\n"),
+            ("cgroup.subtree_control", ""),
+        ];
+        let group = imitate(&path, &knobs);
+        imitate(&path.join(LEAF), &[("cgroup.procs", "")]);
+        let caller = start_child(|| limits::enable(&group.parts()[0], &["pids"]).err().map(|error| error.to_string()));
+        let written = Cell::new(0);
+        let has_ended = eventually(|| {
+            // In this order: it may write, and end, between the two.
+            let has_ended = caller.ends_within(Duration::ZERO);
+            written.set(fs::metadata(path.join(LEAF).join("cgroup.procs")).expect("cgroup.procs").len());
+            has_ended || written.get() > 0
+        });
+        check!(
+            written.get() == 0,
+            expected: "nobody to be moved out of a group where cgroup.procs reads 0, a process of another PID namespace",
+            seen: format!("something was written to cgroup.procs of {LEAF}"),
+            likely: "0 was taken for a PID. Read, it is somebody whom the caller cannot name; written, it stands for the caller: it is the writer that was moved",
+            read: RULES,
+        );
+        check!(
+            has_ended,
+            expected: "enable() to return, although cgroup.procs goes on reading 0",
+            seen: "it never does",
+            likely: "the list never gets empty while somebody is in it whom the caller cannot name: go on until nobody is left whom it can, and let the kernel say what it thinks of the rest",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task2_whom_it_cannot_name_the_kernel_reports() {
+    needs!(cgroup_v2);
+    on_v2(|group, controllers| {
+        group.start(forever);
+        // Children are born in a PID namespace that does not show it.
+        let (is_moved, result) = in_child(|| {
+            unshare(CloneFlags::CLONE_NEWPID).expect("unshare");
+            let caller = start_child(|| {
+                let result = limits::enable(&group.cgroup.parts()[0], controllers);
+                result.map_err(|error| error.to_string())
+            });
+            eventually(|| caller.ends_within(Duration::ZERO) || is_in_leaf(group, caller.pid()));
+            match is_in_leaf(group, caller.pid()) {
+                true => (true, Ok(())),
+                false => (false, caller.wait().value),
+            }
+        });
+        check!(
+            !is_moved && result.is_err(),
+            expected: "enable() to report the kernel's refusal when somebody is in the group whom it cannot move",
+            seen: if is_moved { "the caller has moved itself".to_owned() } else { format!("{result:?}") },
+            likely: "see task2_whoever_cannot_be_named_is_passed_over",
             read: RULES,
         );
     });

@@ -44,29 +44,32 @@ pub fn knobs(memory: &Memory, version: Version) -> Vec<Knob> {
 pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
     let list: String = controllers.iter().map(|name| format!(" +{name}")).collect();
     let give = || group.write("cgroup.subtree_control", list.trim_start());
-    let is_full = |result: &Result<()>| matches!(result, Err(error) if error.errno() == Some(Errno::EBUSY));
-    let mut result = make_room(group).and_then(|()| give());
-    while is_full(&result) {
-        result = make_room(group).and_then(|()| give());
+    loop {
+        let is_new = make_room(group)?;
+        match give() {
+            Err(error) if is_new && error.errno() == Some(Errno::EBUSY) => {}
+            result => return result,
+        }
     }
-    result
 }
 
-fn make_room(group: &Part) -> Result<()> {
+/// Whether somebody was there who could be told to go: a PID of 0 is nobody's.
+fn make_room(group: &Part) -> Result<bool> {
     let processes = group.read("cgroup.procs")?;
+    let processes: Vec<i32> = processes.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid > 0).collect();
     if processes.is_empty() || group.is_top() {
-        return Ok(());
+        return Ok(false);
     }
     let path = group.path().join(LEAF);
     std::fs::create_dir_all(&path).during("mkdir", path.display())?;
     let leaf = Cgroup::open(&[path])?;
-    for process in processes.split_whitespace() {
+    for process in processes {
         let moved = leaf.write("cgroup.procs", process);
         if moved.as_ref().is_err_and(|error| error.errno() != Some(Errno::ESRCH)) {
-            return moved;
+            moved?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// See the solution.

@@ -49,7 +49,7 @@ pub fn enable(group: &Part, controllers: &[&str]) -> Result<()> {
     // Every group but the top has it.
     if path.join("cgroup.type").exists() {
         let leaf = path.join(LEAF);
-        while let Some(first) = text(&path.join("cgroup.procs"))?.lines().next() {
+        while let Some(first) = text(&path.join("cgroup.procs"))?.lines().find(|pid| *pid != "0") {
             match fs::create_dir(&leaf) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error).during("mkdir", leaf.display()),
                 _ => {}

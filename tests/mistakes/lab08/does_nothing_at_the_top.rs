@@ -15,10 +15,11 @@ if !group.read("cgroup.procs")?.is_empty() {
     let leaf = Cgroup::open(&[group.path().join(LEAF)])?;
     loop {
         let processes = group.read("cgroup.procs")?;
-        if processes.is_empty() {
+        let named: Vec<&str> = processes.lines().filter(|process| *process != "0").collect();
+        if named.is_empty() {
             break;
         }
-        for process in processes.lines() {
+        for process in named {
             match leaf.parts()[0].write("cgroup.procs", process) {
                 Err(error) if error.errno() != Some(Errno::ESRCH) => return Err(error),
                 _ => {}

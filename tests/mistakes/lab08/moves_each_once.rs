@@ -10,7 +10,7 @@ if !group.is_top() && !group.read("cgroup.procs")?.is_empty() {
         Err(errno) => return Err(errno).during("mkdir", group.path().join(LEAF).display()),
     }
     let leaf = Cgroup::open(&[group.path().join(LEAF)])?;
-    for process in group.read("cgroup.procs")?.lines() {
+    for process in group.read("cgroup.procs")?.lines().filter(|process| *process != "0") {
         match leaf.parts()[0].write("cgroup.procs", process) {
             Err(error) if error.errno() != Some(Errno::ESRCH) => return Err(error),
             _ => {}
