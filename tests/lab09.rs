@@ -1096,7 +1096,7 @@ fn run_with_somebodys_ids_files_keep_their_owners() {
         fs::create_dir(&shared).expect("mkdir");
         chown(&shared, None, Some(Gid::from_raw(USER))).expect("chown");
         let image = image();
-        let volume = format!("{}:/v", shared.display());
+        let volume = format!("{}:/v:idmap", shared.display());
         let flags = ["--userns-remap", "learner", "--rootfs", &image, "-v", &volume];
         let owners = is_match(format!(r"^\S+ +\d+ 0 {USER} ")).expect("a regular expression");
         run(&flags, &format!("ls -lnd /v; echo > /v/own; echo > /v/other; chown {USER} /v/other; echo > /made"))
