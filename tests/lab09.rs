@@ -1508,15 +1508,19 @@ fn fault_below(maps: &IdMaps) -> Option<&'static str> {
     (!maps_with(verb, maps)).then_some(likely)
 }
 
+/// What EPERM means when a single id can be mapped.
+const FROM_INSIDE: &str = "a single id is mapped, and ranges are not: the map was written from inside, by the child, whom \
+                           nobody outside has given them. Its parent writes it, or asks newuidmap(1)";
+
 /// Calls create, and explains what it says.
 #[track_caller]
 fn creates(maps: &IdMaps) -> OwnedFd {
     let result = userns::create(maps);
     if let Err(error) = &result {
         let is_range = error.errno() == Some(Errno::EPERM) && userns::create(&own_id()).is_ok();
-        let likely = fault_below(maps)
-            .or(is_range.then_some("a single id is mapped, and ranges are not: the map was written from inside, by the child, whom nobody outside has given them. Its parent writes it, or asks newuidmap(1)"))
-            .or(error.errno().is_none().then_some("newuidmap(1) refused, and does not when the test asks it: was the child in a new namespace yet?"));
+        let likely = fault_below(maps).or(is_range.then_some(FROM_INSIDE)).or(error.errno().is_none().then_some(
+            "newuidmap(1) refused, and does not when the test asks it: was the child in a new namespace yet?",
+        ));
         if let Some(likely) = likely {
             testkit::teach(format_args!("create() with {} to succeed", told(maps)), error, likely, RULES);
         }
