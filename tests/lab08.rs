@@ -567,6 +567,33 @@ fn task3_a_fork_loop_stops_too() {
 }
 
 #[test]
+fn task3_who_does_not_stop_in_time_goes_on() {
+    shielded(|| {
+        // "frozen 0", for ever.
+        let group = imitate(&dir().join("new"), &V2_FREEZER);
+        let result = limits::freeze(&group);
+        check!(
+            result.as_ref().is_err_and(|error| error.errno() == Some(Errno::EBUSY)),
+            expected: "freeze() to return EBUSY after two seconds, when cgroup.events goes on saying \"frozen 0\"",
+            seen: result.map_or_else(|error| error.to_string(), |()| "Ok(())".to_owned()),
+            likely: "see task3_it_returns_when_all_have_stopped",
+            read: RULES,
+        );
+        let seen = group.read("cgroup.freeze").expect("cgroup.freeze");
+        check!(
+            seen.trim() == "0",
+            expected: "cgroup.freeze to be 0 again when freeze() gives up",
+            seen: format!("it is {:?}", seen.trim()),
+            likely: match limits::thaw(&group).is_ok() && group.read("cgroup.freeze").expect("cgroup.freeze").trim() == "0" {
+                true => "the group is still asked to freeze: whoever stops a little later stays stopped, after freeze() has said that it failed",
+                false => "thaw() does not do its work yet: see task4_each_version_has_its_knob",
+            },
+            read: TASKS,
+        );
+    });
+}
+
+#[test]
 fn task3_the_callers_own_group_is_refused() {
     needs!(cgroup = freezer);
     on_each_freezer(|group| {

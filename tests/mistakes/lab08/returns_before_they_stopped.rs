@@ -11,13 +11,15 @@ if group.part("freezer")?.tree()?.into_iter().map(processes).any(|processes| pro
 }
 
 let freezer = group.part("freezer")?;
-match freezer.version() {
-    Version::V1 => freezer.write("freezer.state", "FROZEN"),
-    Version::V2 => {
-        freezer.write("cgroup.freeze", 1)?;
-        while !freezer.read("cgroup.events")?.contains("frozen 1") {
-            sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
+if freezer.version() == Version::V1 {
+    return freezer.write("freezer.state", "FROZEN");
 }
+freezer.write("cgroup.freeze", 1)?;
+for _ in 0..400 {
+    if freezer.read("cgroup.events")?.contains("frozen 1") {
+        return Ok(());
+    }
+    sleep(Duration::from_millis(5));
+}
+thaw(group)?;
+Err(Errno::EBUSY).during("freeze", freezer.path().display())
