@@ -187,6 +187,35 @@ fn task1_links_stay_inside() {
 }
 
 #[test]
+fn task1_a_link_at_the_end_begins_at_the_root_too() {
+    on_a_stage(|stage| {
+        // The root has no file of this name: it is to be refused, and nothing is to be made.
+        stage.write("image/etc/file", "");
+        stage.link("/file", "image/etc/link");
+        let lead_astray =
+            "the last name was opened in its parent with RESOLVE_IN_ROOT, which makes the parent the root of its links";
+        for make in [None, Some(Node::File), Some(Node::Directory)] {
+            let seen = stage.open("etc/link", make).map(|opened| stage.name(&opened));
+            check!(
+                seen.is_err() && !stage.at("image/file").exists(),
+                expected: format!("{} to be refused: the link leads to /file, and the image has none", call("etc/link", make)),
+                seen: seen.as_deref().unwrap_or("a new file"),
+                likely: match &seen {
+                    _ if stage.at("image/file").exists() => "what a dangling link leads to was made",
+                    Ok(place) if place == "image/etc/file" => lead_astray,
+                    _ => "see task1_links_stay_inside",
+                },
+                read: RULES,
+            );
+        }
+        stage.write("image/file", "");
+        for make in [None, Some(Node::File), Some(Node::Directory)] {
+            stage.leads("etc/link", make, "image/file", lead_astray);
+        }
+    });
+}
+
+#[test]
 fn task1_circles_and_wrong_turns_are_refused() {
     on_a_stage(|stage| {
         stage.write("image/file", "text");
