@@ -39,7 +39,8 @@ pub const LINKS: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// ENOENT when it is missing and not to be made; ELOOP for links in a circle; ENOTDIR when a part on the way is
-/// a file. Where a symbolic link leads to nothing, nothing is made: an error too.
+/// a file. Where a symbolic link leads to nothing, nothing is made: an error too. On EAGAIN the
+/// kernel is asked again, though not for ever.
 pub fn open_inside(root: BorrowedFd<'_>, path: &Path, make: Option<Node>) -> Result<OwnedFd> {
     // task 1: openat2 with O_PATH and RESOLVE_IN_ROOT; on ENOENT, if asked, open the parent the same way and make the last name in it
     // nothing: root.try_clone_to_owned().during("dup", "the root")

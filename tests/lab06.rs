@@ -21,7 +21,8 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use testkit::{
-    Explained, Rootfs, check, dir, drop_capabilities, in_child, inside, random_name, shielded, start_child, written,
+    Explained, Rootfs, check, dir, drop_capabilities, in_child, inside, random_name, refused_at_first, shielded,
+    start_child, written,
 };
 
 const RULES: &str = "lab06-volume.md, The kernel's rules";
@@ -409,6 +410,34 @@ fn task1_a_directory_swapped_for_a_link_does_not_lead_out() {
             likely: "see the other tests of task 1",
             read: TASKS,
         );
+    });
+}
+
+#[test]
+fn task1_what_the_kernel_cannot_tell_is_asked_again() {
+    on_a_stage(|stage| {
+        stage.write("image/etc/file", "");
+        for (path, make, place) in [
+            ("etc/../etc/file", None, "image/etc/file"),
+            ("/etc/../etc/file", Some(Node::File), "image/etc/file"),
+            ("etc/../etc/new", Some(Node::Directory), "image/etc/new"),
+        ] {
+            // A rename would have to come at the right moment; so it is the test that says EAGAIN here, three times.
+            let seen = refused_at_first(nix::libc::SYS_openat2, Errno::EAGAIN, 3, || {
+                let opened = volume::open_inside(stage.root.as_fd(), Path::new(path), make);
+                opened.map(|opened| stage.name(&opened)).map_err(|error| error.to_string())
+            });
+            check!(
+                seen.as_deref() == Ok(place),
+                expected: format!("{} to lead to {place}, although openat2(2) says EAGAIN a few times", call(path, make)),
+                seen: seen.unwrap_or_else(|error| error),
+                likely: match Verb::Open.fault() {
+                    Some(_) => "see the other tests of task 1",
+                    None => "the kernel's word for \"ask again\" was taken for its answer: when a rename comes between, anywhere on the machine, it cannot tell where a `..` has led, and the same call a moment later succeeds",
+                },
+                read: RULES,
+            );
+        }
     });
 }
 

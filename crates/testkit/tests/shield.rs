@@ -6,13 +6,14 @@ use std::io;
 use std::os::fd::IntoRawFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, raise};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, getpid, getppid, sethostname};
-use testkit::{Failure, Finding, Shield, in_child, inside, needs, random_name, shielded};
+use testkit::{Failure, Finding, Shield, in_child, inside, needs, random_name, refused_at_first, shielded};
 
 fn findings<T: std::fmt::Debug>(result: Result<T, Failure>) -> Vec<Finding> {
     match result {
@@ -145,6 +146,21 @@ fn id_maps_can_be_written() {
         fs::write("/proc/self/uid_map", "0 0 1").unwrap();
         assert_eq!(inside().uid_map, [[0, 0, 1]]);
     });
+}
+
+#[test]
+fn the_first_calls_are_refused_and_the_rest_are_the_kernels() {
+    let seen = shielded(|| {
+        let renamed = || sethostname("renamed").map_err(|errno| errno as i32);
+        let seen = refused_at_first(nix::libc::SYS_sethostname, Errno::EAGAIN, 2, || {
+            unshare(CloneFlags::CLONE_NEWUTS).unwrap();
+            [renamed(), renamed(), renamed(), renamed()]
+        });
+        assert_eq!(sethostname(inside().hostname), Ok(()), "the filter stays where it was");
+        seen
+    });
+    let refused = Err(Errno::EAGAIN as i32);
+    assert_eq!(seen, [refused, refused, Ok(()), Ok(())]);
 }
 
 #[test]

@@ -7,7 +7,9 @@
 let path = &Path::new("/").join(path);
 let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC);
 let inside = how.resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-let (parent, name) = match (openat2(root, path, inside), path.parent(), path.file_name()) {
+let opened = (0..100).map(|_| openat2(root, path, inside)).find(|opened| !matches!(opened, Err(Errno::EAGAIN)));
+let opened = opened.unwrap_or(Err(Errno::EAGAIN));
+let (parent, name) = match (opened, path.parent(), path.file_name()) {
     (Err(Errno::ENOENT), Some(parent), Some(name)) => (parent, name),
     (opened, ..) => return opened.during("openat2", path.display()),
 };

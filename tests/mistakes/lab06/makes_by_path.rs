@@ -7,7 +7,9 @@
 let path = &Path::new("/").join(path);
 let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC);
 let inside = how.resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-match (openat2(root, path, inside), make, path.parent(), path.file_name()) {
+let opened = (0..100).map(|_| openat2(root, path, inside)).find(|opened| !matches!(opened, Err(Errno::EAGAIN)));
+let opened = opened.unwrap_or(Err(Errno::EAGAIN));
+match (opened, make, path.parent(), path.file_name()) {
     (Err(Errno::ENOENT), Some(node), Some(parent), Some(name)) => {
         let parent = place(root).join(parent.strip_prefix("/").unwrap_or(parent));
         fs::create_dir_all(&parent).during("mkdir", path.display())?;

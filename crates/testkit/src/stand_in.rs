@@ -1,0 +1,73 @@
+//! What the kernel says seldom, said by the test in its place.
+#![allow(unsafe_code, reason = "seccomp(2) has no safe wrapper")]
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_JUMP, BPF_K, BPF_LD, BPF_RET, BPF_STMT, BPF_W, c_long, sock_filter};
+use nix::errno::Errno;
+use nix::sys::prctl::set_no_new_privs;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::children::{in_child, start_child};
+
+/// Runs `body` in a plain child where the first `times` calls of the system call `number` return `errno` and do nothing;
+/// those after them are the kernel's. Source: seccomp_unotify(2), Linux 5.5.
+///
+/// To be called under a [`Shield`](crate::Shield).
+pub fn refused_at_first<T: Serialize + DeserializeOwned>(
+    number: c_long,
+    errno: Errno,
+    times: usize,
+    body: impl FnOnce() -> T,
+) -> T {
+    in_child(|| {
+        let calls = listen(number).expect("a filter of system calls");
+        // A child that answers; it is killed when the body has returned.
+        let answers = start_child::<()>(|| {
+            for asked in 0.. {
+                answer(&calls, (asked < times).then_some(errno));
+            }
+        });
+        let value = body();
+        drop(answers);
+        value
+    })
+}
+
+/// From here on, whoever calls `number` in this process waits for an answer from the other end.
+fn listen(number: c_long) -> nix::Result<OwnedFd> {
+    // SAFETY: these put numbers into a struct.
+    let mut program: [sock_filter; 4] = unsafe {
+        [
+            BPF_STMT((BPF_LD | BPF_W | BPF_ABS) as u16, 0), // seccomp_data's first word: the number
+            BPF_JUMP((BPF_JMP | BPF_JEQ | BPF_K) as u16, number as u32, 0, 1),
+            BPF_STMT((BPF_RET | BPF_K) as u16, libc::SECCOMP_RET_USER_NOTIF),
+            BPF_STMT((BPF_RET | BPF_K) as u16, libc::SECCOMP_RET_ALLOW),
+        ]
+    };
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    set_no_new_privs()?;
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // SAFETY: the program and its length, alive during the call.
+    let fd = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(Errno::result(fd)? as i32) })
+}
+
+/// Waits for one call, and lets it fail or go on to the kernel.
+fn answer(calls: &OwnedFd, errno: Option<Errno>) {
+    // SAFETY: all zeroes is a valid seccomp_notif, and what the kernel wants to be given.
+    let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: a descriptor of the right kind and a struct that is ours; so below.
+    let status = unsafe { libc::ioctl(calls.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut call) };
+    Errno::result(status).expect("a call");
+    let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags: 0 };
+    match errno {
+        Some(errno) => answer.error = -(errno as i32),
+        None => answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+    }
+    // SAFETY: as above.
+    Errno::result(unsafe { libc::ioctl(calls.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) })
+        .expect("to answer");
+}
