@@ -725,6 +725,48 @@ fn task5_what_v2_takes_in_silence_is_refused() {
 }
 
 #[test]
+fn task5_a_quota_alone_is_of_the_groups_own_period() {
+    shielded(|| {
+        // A group with a period of its own, below one with a fifth of a processor.
+        let below_a_fifth = |period_us: u64| {
+            let group = Plain::new(Version::V2).below(&["20000 100000"]);
+            fs::write(group.paths()[0].join("cpu.max"), format!("max {period_us}")).expect("a file");
+            group
+        };
+        // The quota alone is more of the one period than of the kernel's, and less of the other.
+        for (quota_us, period_us, fits) in
+            [(random(12_000, 19_000), 50_000, false), (random(30_000, 90_000), 500_000, true)]
+        {
+            let group = below_a_fifth(period_us);
+            let result = cpu::limit(&group, &quota(quota_us, None));
+            let by_name = cpu::limit(&below_a_fifth(period_us), &quota(quota_us, Some(period_us)));
+            check!(
+                result.is_ok() == fits,
+                expected: format!(
+                    "a quota of {quota_us}, in a group whose cpu.max is \"max {period_us}\", to be {} below one with \"20000 100000\"",
+                    if fits { "accepted" } else { "refused" }
+                ),
+                seen: result.map_or_else(|error| error.to_string(), |()| "Ok(())".to_owned()),
+                likely: match by_name.is_ok() == fits {
+                    true => "the quota was taken for one of 100000 µs: without a period of its own it is one of the period that the group has, the second word of its cpu.max",
+                    false => "see task5_what_v2_takes_in_silence_is_refused",
+                },
+                read: RULES,
+            );
+            let max = group.read("cpu.max").expect("a knob");
+            let period = max.split_whitespace().nth(1).map(str::to_owned);
+            check!(
+                !fits || period.is_none() || period == Some(period_us.to_string()),
+                expected: format!("the period of {period_us} to stay, when a quota alone is set"),
+                seen: format!("cpu.max is {:?}", max.trim()),
+                likely: "the period was written too, although nobody asked for it: a quota alone leaves the period as it is",
+                read: RULES,
+            );
+        }
+    });
+}
+
+#[test]
 fn task5_the_kernel_has_the_values() {
     needs!(cgroup = cpu, cgroup = cpuset);
     on_ground(|ground| {

@@ -42,7 +42,8 @@ pub fn knobs(cpu: &Cpu, version: Version) -> Vec<Knob> {
     } else {
         if cpu.quota_us.is_some() || cpu.period_us.is_some() {
             let quota = cpu.quota_us.filter(|us| *us >= 0).map_or("max".to_owned(), |us| us.to_string());
-            knobs.push(Knob::new("cpu.max", format!("{quota} {}", cpu.period_us.unwrap_or(100_000))));
+            let period = cpu.period_us.map(|us| format!(" {us}")).unwrap_or_default();
+            knobs.push(Knob::new("cpu.max", quota + &period));
         }
         if let Some(shares) = cpu.shares {
             knobs.push(Knob::new("cpu.weight", weight(shares)));
@@ -101,7 +102,9 @@ pub fn limit(group: &Cgroup, cpu: &Cpu) -> Result<()> {
     let is_v1 = find("cpu.cfs_quota_us").is_some() || find("cpuset.effective_cpus").is_some();
     let version = if is_v1 || !is_v2 { Version::V1 } else { Version::V2 };
     if let (Version::V2, Some(max), Some(us)) = (version, find("cpu.max"), cpu.quota_us.filter(|us| *us > 0)) {
-        let own = us as f64 / cpu.period_us.unwrap_or(100_000) as f64;
+        let present = fs::read_to_string(&max).during("read", max.display())?;
+        let present = present.split_whitespace().nth(1).and_then(|us| us.parse().ok());
+        let own = us as f64 / cpu.period_us.or(present).unwrap_or(100_000) as f64;
         let groups = max.ancestors().skip(2).take_while(|path| path.join("cgroup.procs").exists());
         for above in groups.map(|path| path.join("cpu.max")).filter(|path| path.exists()) {
             let text = fs::read_to_string(&above).during("read", above.display())?;

@@ -10,7 +10,8 @@ if *cpu == Cpu::default() {
 let version = group.version("cpu").or_else(|_| group.version("cpuset"))?;
 if let (Version::V2, Some(quota_us @ 1..)) = (version, cpu.quota_us) {
     let part = group.part("cpu")?;
-    let (quota_us, period_us) = (quota_us.cast_unsigned(), cpu.period_us.unwrap_or(100_000));
+    let own_us = part.read("cpu.max")?.trim().split_once(' ').and_then(|(_, us)| us.parse().ok()).unwrap_or(100_000);
+    let (quota_us, period_us) = (quota_us.cast_unsigned(), cpu.period_us.unwrap_or(own_us));
     for above in part.parent()? {
         let max = above.read("cpu.max").unwrap_or_default();
         let Some((theirs_us, of_us)) = max.trim().split_once(' ') else { continue };

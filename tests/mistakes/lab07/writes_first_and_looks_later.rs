@@ -8,12 +8,14 @@ if *cpu == Cpu::default() {
     return Ok(());
 }
 let version = group.version("cpu").or_else(|_| group.version("cpuset"))?;
+let own_us = |text: String| text.trim().split_once(' ').and_then(|(_, us)| us.parse().ok()).unwrap_or(100_000);
+let own_us = group.read("cpu.max").map_or(100_000, own_us);
 for knob in knobs(cpu, version) {
     group.write(knob.name, knob.value)?;
 }
 if let (Version::V2, Some(quota_us @ 1..)) = (version, cpu.quota_us) {
     let part = group.part("cpu")?;
-    let (quota_us, period_us) = (quota_us.cast_unsigned(), cpu.period_us.unwrap_or(100_000));
+    let (quota_us, period_us) = (quota_us.cast_unsigned(), cpu.period_us.unwrap_or(own_us));
     for above in part.ancestors()? {
         let max = above.read("cpu.max").unwrap_or_default();
         let Some((theirs_us, of_us)) = max.trim().split_once(' ') else { continue };
