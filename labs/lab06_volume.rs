@@ -35,8 +35,8 @@ pub const LINKS: [(&str, &str); 5] = [
 /// Opens `path` as a process would that has `root` for its `/`: `..` and symbolic links, absolute ones too,
 /// stay inside. The descriptor names the place and nothing more (O_PATH).
 ///
-/// With `make`, what is missing is made: directories (mode 0755) on the way, and at its end a directory or
-/// an empty file. What is there stays as it is. Source: openat2(2), RESOLVE_IN_ROOT (Linux 5.6).
+/// With `make`, what is missing is made: directories (mode 0755, less the umask) on the way, and at its end a
+/// directory or an empty file. What is there stays as it is. Source: openat2(2), RESOLVE_IN_ROOT (Linux 5.6).
 ///
 /// # Errors
 /// ENOENT when it is missing and not to be made; ELOOP for links in a circle; ENOTDIR when a part on the way is
@@ -96,7 +96,7 @@ pub fn mount_tmpfs(target: BorrowedFd<'_>, size_bytes: Option<u64>, mode: u32) -
 /// Source: mknod(2), OCI runtime-spec, config-linux.
 ///
 /// # Errors
-/// EEXIST when `dev` is not empty.
+/// EEXIST when `dev` holds one of the names already.
 pub fn make_devices(dev: BorrowedFd<'_>) -> Result<()> {
     todo!("lab 06, task 6: mknod(2) each node and give it mode 0666 whatever the umask; on EPERM bind /dev/NAME; then the links")
 }

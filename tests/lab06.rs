@@ -78,6 +78,9 @@ const TMPFS_REASONS: [(Errno, &str); 4] = [
     (Errno::ENOENT, "the path of the target is /proc/self/fd/N"),
     (Errno::EPERM, "mount(2) needs CAP_SYS_ADMIN in the user namespace that owns this mount namespace"),
 ];
+/// When something is to be hidden.
+const MISSING: (Errno, &str) =
+    (Errno::ENOENT, "what is missing was taken for a failure: not every kernel has every file of /proc");
 /// A directory on a file, or the other way: mount(2) says the one, move_mount(2) the other.
 const MISFIT: &[Errno] = &[Errno::ENOTDIR, Errno::EINVAL];
 
@@ -974,9 +977,7 @@ fn task7_what_is_missing_needs_no_hiding() {
     on_a_stage(|stage| {
         for path in ["missing", "/missing/further"] {
             let result = volume::mask(stage.root.as_fd(), Path::new(path));
-            let reasons =
-                [(Errno::ENOENT, "what is missing was taken for a failure: not every kernel has every file of /proc")];
-            leaning(&Verb::ALL, result, &format!("mask({path}), where nothing is,"), &reasons);
+            leaning(&Verb::ALL, result, &format!("mask({path}), where nothing is,"), &[MISSING]);
         }
         let seen = stage.names("image");
         check!(
@@ -1038,7 +1039,8 @@ fn task7_the_kernels_own_files_can_be_hidden() {
         for path in ["/proc/kcore", "/proc/uptime", "/proc/timer_list"] {
             let there = fs::metadata(path).is_ok();
             let result = volume::mask(place(Path::new("/")).as_fd(), Path::new(path));
-            leaning(&Verb::ALL, result, &format!("mask({path})"), &BIND_REASONS);
+            let reasons = if there { &BIND_REASONS[..] } else { &[MISSING] };
+            leaning(&Verb::ALL, result, &format!("mask({path})"), reasons);
             let null = fs::metadata(path).is_ok_and(|file| file.rdev() == nix::libc::makedev(1, 3));
             check!(
                 null || !there,
