@@ -175,7 +175,7 @@ impl Plan {
             oom_score_adj: oom_score_adj(process)?,
             devices: devices(spec)?,
             must_rule_devices: is_set(DEVICE_RULES),
-            user: user(process),
+            user: user(process)?,
             caps: process.capabilities().as_ref().map(caps),
             seccomp: spec
                 .linux()
@@ -223,9 +223,14 @@ fn landlock(spec: &Spec) -> Vec<PathBuf> {
     directories
 }
 
-fn user(process: &Process) -> User {
+fn user(process: &Process) -> Result<User> {
     let user = process.user();
-    User { uid: user.uid(), gid: user.gid(), groups: user.additional_gids().clone().unwrap_or_default() }
+    let user = User { uid: user.uid(), gid: user.gid(), groups: user.additional_gids().clone().unwrap_or_default() };
+    // To setresuid(2) the last number means that nothing changes: it would stay root.
+    if [user.uid, user.gid].iter().chain(&user.groups).any(|id| *id == u32::MAX) {
+        return Err(Error::invalid("process.user (--user)", u32::MAX.to_string(), "ids from 0 to 4294967294"));
+    }
+    Ok(user)
 }
 
 fn caps(all: &LinuxCapabilities) -> CapSets {
@@ -344,7 +349,7 @@ fn c_string(what: &'static str, value: &str) -> Result<CString> {
 mod tests {
     use super::*;
     use oci_spec::runtime::{
-        LinuxBuilder, LinuxNamespaceBuilder, MountBuilder, ProcessBuilder, RootBuilder, SpecBuilder,
+        LinuxBuilder, LinuxNamespaceBuilder, MountBuilder, ProcessBuilder, RootBuilder, SpecBuilder, UserBuilder,
     };
 
     fn spec(process: ProcessBuilder) -> Spec {
@@ -390,6 +395,19 @@ mod tests {
         ] {
             assert!(refusal(&bad).contains(words), "expected {words:?} in {:?}", refusal(&bad));
         }
+    }
+
+    #[test]
+    fn the_last_number_is_no_id() {
+        let user = |uid, gid, groups: &[u32]| {
+            UserBuilder::default().uid(uid).gid(gid).additional_gids(groups.to_vec()).build().unwrap()
+        };
+        let last = u32::MAX;
+        for bad in [user(last, 0, &[]), user(0, last, &[]), user(0, 0, &[7, last])] {
+            assert!(refusal(&spec(process().user(bad))).contains("ids from 0 to 4294967294"));
+        }
+        let right = Plan::from_spec("box", &spec(process().user(user(last - 1, 5, &[7]))), Path::new("/")).unwrap();
+        assert_eq!(right.user, User { uid: last - 1, gid: 5, groups: vec![7] });
     }
 
     #[test]
