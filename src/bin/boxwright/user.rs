@@ -22,7 +22,10 @@ pub fn find(flags: &Run) -> Result<(User, String)> {
     let asked = flags.user.as_deref().unwrap_or("0");
     let refused = || Error::invalid("--user", asked, USER_FORM);
     let (user, own_group) = asked.split_once(':').map_or((asked, None), |(user, group)| (user, Some(group)));
-    let account = lines(&passwd).find(|fields| fields[0] == user || fields.get(2) == Some(&user));
+    // A line without a user and a group that make sense is nobody's: it must not come to mean root's group.
+    let is_whole = |fields: &Vec<&str>| [2, 3].iter().all(|number| fields.get(*number).copied().and_then(id).is_some());
+    let is_asked = |fields: &Vec<&str>| fields[0] == user || fields.get(2) == Some(&user);
+    let account = lines(&passwd).filter(is_whole).find(is_asked);
     let field = |number: usize| account.as_ref().and_then(|fields| fields.get(number).copied());
     let uid = id(field(2).unwrap_or(user)).ok_or_else(refused)?;
     let gid = match own_group {
