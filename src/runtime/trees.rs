@@ -130,10 +130,12 @@ fn shift(path: &Path, maps: &IdMaps) -> Result<()> {
         let mode = Permissions::from_mode(metadata.mode() & 0o7777);
         fs::set_permissions(path, mode).during("chmod", path.display())?;
     }
-    if let Some(own) = file_caps {
-        // And its capabilities, which count for one root alone: the container's.
-        let root = outside(&maps.uids, 0);
-        caps::set_file_caps(path, &FileCaps { root, ..own })?;
+    // And its capabilities, which count for one root alone: the container's, when they counted for the machine's; those for
+    // somebody who is nobody in there are gone.
+    if let Some(own) = file_caps
+        && let Some(root) = outside(&maps.uids, own.root.unwrap_or(0))
+    {
+        caps::set_file_caps(path, &FileCaps { root: Some(root), ..own })?;
     }
     if metadata.is_dir() {
         for entry in fs::read_dir(path).during("readdir", path.display())? {
