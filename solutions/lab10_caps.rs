@@ -125,7 +125,8 @@ pub fn confine(sets: &CapSets, user: &User) -> Result<()> {
     // end task
 }
 
-/// The capabilities of the file at `path`, not of one that a symbolic link there leads to; `None` when it has none.
+/// The capabilities of the file at `path`, not of one that a symbolic link there leads to; `None` when it has none, or its
+/// file system knows of none.
 ///
 /// The attribute holds numbers of 32 bits, lowest byte first: version and flag; the lower halves of permitted and
 /// inheritable, then the upper ones; in version 3 the root user. Source: capabilities(7), "File capability extended
@@ -134,7 +135,7 @@ pub fn confine(sets: &CapSets, user: &User) -> Result<()> {
 /// # Errors
 /// [`Error::Invalid`] for an attribute of another version or length; what the kernel says.
 pub fn file_caps(path: &Path) -> Result<Option<FileCaps>> {
-    // task 6: lgetxattr(2) of ATTRIBUTE, ENODATA is None; five words in REVISION_2, six in REVISION_3
+    // task 6: lgetxattr(2) of ATTRIBUTE, ENODATA and EOPNOTSUPP are None; five words in REVISION_2, six in REVISION_3
     // nothing: Ok(None)
     let mut bytes = [0; 24];
     let file = c_path(path)?;
