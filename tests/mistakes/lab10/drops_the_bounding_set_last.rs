@@ -1,0 +1,18 @@
+//! "The bounding set is for later programs."
+//!
+//! task: 5
+//! test: task5_an_ordinary_user_has_what_is_ambient
+//! says: the bounding set comes before the user
+
+nix::sys::prctl::set_keepcaps(true).during("prctl", "PR_SET_KEEPCAPS")?;
+let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+match setgroups(&groups) {
+    Err(Errno::EPERM) if groups.is_empty() => {}
+    result => result.during("setgroups", format_args!("{groups:?}"))?,
+}
+let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+setresgid(gid, gid, gid).during("setresgid", gid)?;
+setresuid(uid, uid, uid).during("setresuid", uid)?;
+drop_bounding(sets.bounding)?;
+set(sets)?;
+raise_ambient(sets.ambient)
