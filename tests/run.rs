@@ -138,6 +138,21 @@ fn an_inherited_descriptor_reaches_neither_the_command_nor_the_init() {
     });
 }
 
+/// CVE-2024-21626: while the command does not run yet, what the caller has left open is a way out.
+#[test]
+fn an_inherited_descriptor_is_no_working_directory() {
+    shielded(|| {
+        for flags in ["", "--security-opt seccomp=unconfined --cap-add ALL"] {
+            let line = format!(
+                "exec 7</; exec {} run --rootfs host {flags} --workdir /proc/self/fd/7 -- ls",
+                env!("CARGO_BIN_EXE_boxwright")
+            );
+            let shell = assert_cmd::Command::new("sh").args(["-c", &line]).assert().code(125);
+            shell.stdout("").stderr(contains("/proc/self/fd/7, which is not in the container"));
+        }
+    });
+}
+
 #[test]
 fn orphans_are_reaped_by_the_init() {
     shielded(|| {

@@ -16,7 +16,7 @@ use model::plan::Names;
 use model::{Cgroup, During, Message, Plan, Propagation, Result, exit};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{ForkResult, chdir, fork, getpid, setpgid, tcsetpgrp};
+use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, setpgid, tcsetpgrp};
 
 use super::exec::{exec, reset_signals};
 use super::furnish::{close_the_root, furnish};
@@ -96,6 +96,9 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         close_the_root()?;
     }
     chdir(&plan.cwd).during("chdir", plan.cwd.display())?;
+    // What the caller has left open is open still, and /proc/self/fd/N leads to it: the host's, CVE-2024-21626. A directory that
+    // does not lie below the root has no path from there.
+    getcwd().during("getcwd", format_args!("{}, which is not in the container", plan.cwd.display()))?;
     if let Some(score) = plan.oom_score_adj {
         fs::write("/proc/self/oom_score_adj", score.to_string())
             .during("write", format_args!("{score} to oom_score_adj"))?;
