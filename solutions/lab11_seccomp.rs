@@ -61,7 +61,10 @@ pub fn compare(arg: &Arg, skip: u8) -> Vec<Insn> {
     let at = ARGS + 8 * arg.index;
     let (lower, upper) = (load(at), load(at + 4));
     let half = |value: u64| (value as u32, (value >> 32) as u32);
-    let (low, high) = half(arg.value);
+    let (low, high) = half(match arg.compare {
+        Compare::Masked(mask) => arg.value & mask,
+        _ => arg.value,
+    });
     match arg.compare {
         Compare::Eq => vec![upper, jump(EQ, high, 0, skip + 2), lower, jump(EQ, low, 0, skip)],
         Compare::Ne => vec![upper, jump(EQ, high, 0, 2), lower, jump(EQ, low, skip, 0)],
@@ -166,16 +169,19 @@ pub fn no_new_privs() -> Result<()> {
 ///
 /// # Errors
 /// EACCES without either; EINVAL for a program that may not end, or a flag that the kernel does not know; EBUSY for a second
-/// listener.
+/// listener; ESRCH when SECCOMP_FILTER_FLAG_TSYNC finds a thread that cannot have the filter: the kernel returns its ID then.
 pub fn install(filter: &[Insn], flags: u64) -> Result<Option<OwnedFd>> {
     // task 6: seccomp(2) with SECCOMP_SET_MODE_FILTER, flags and a sock_fprog; what it returns is a descriptor only if one was asked for
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
     // SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
     let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
-    let fd = Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? as i32;
     let is_listener = flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
-    // SAFETY: the descriptor is new, and nobody else's.
-    Ok(is_listener.then(|| unsafe { OwnedFd::from_raw_fd(fd) }))
+    match Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? {
+        // SAFETY: the descriptor is new, and nobody else's.
+        fd if is_listener => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd as i32) })),
+        0 => Ok(None),
+        thread => Err(Errno::ESRCH).during("seccomp", format_args!("thread {thread} has a filter of its own")),
+    }
     // end task
 }
 
