@@ -6,8 +6,10 @@
 //! - [`check!`], [`Explained`]: failure messages that teach.
 //! - [`needs!`]: what a test needs of the machine, declared.
 //! - [`Rootfs`]: a root file system from this machine's own programs.
+//! - [`bpf`]: filters for system calls, run without a kernel.
 
 mod audit;
+pub mod bpf;
 mod cgroup;
 mod children;
 mod failure;

@@ -21,6 +21,8 @@ pub enum Need {
     Subuid,
     /// A program in PATH.
     Program(&'static str),
+    /// A kernel with Landlock switched on.
+    Landlock,
 }
 
 impl Need {
@@ -47,6 +49,10 @@ impl Need {
                 (subuid(), "subuid: apt install uidmap, and a line for you in /etc/subuid and /etc/subgid".to_owned())
             }
             Need::Program(name) => (program(name), format!("{name}: install it with your package manager")),
+            Need::Landlock => (
+                crate::sys::landlock_abi().is_some(),
+                "landlock: Linux 5.13 with landlock in the list of security modules, lsm=landlock,… on its command line".to_owned(),
+            ),
         };
         (!met).then_some(how)
     }
@@ -85,7 +91,7 @@ pub fn skip(lab: &str, need: &str) {
 
 /// Skips the test, loudly, unless the machine has what it needs:
 /// `needs!(root)`, `needs!(user)`, `needs!(cgroup = cpu)`, `needs!(cgroup_v2)`, `needs!(kernel = 5.12)`,
-/// `needs!(subuid)`, `needs!(program = newuidmap)`; several at once with commas between.
+/// `needs!(subuid)`, `needs!(landlock)`, `needs!(program = newuidmap)`; several at once with commas between.
 #[macro_export]
 macro_rules! needs {
     ($($need:ident $(= $value:tt)?),+ $(,)?) => {
@@ -95,6 +101,7 @@ macro_rules! needs {
     };
     (@one root) => { $crate::needs::Need::Root };
     (@one user) => { $crate::needs::Need::User };
+    (@one landlock) => { $crate::needs::Need::Landlock };
     (@one subuid) => { $crate::needs::Need::Subuid };
     (@one cgroup_v2) => { $crate::needs::Need::CgroupV2 };
     (@one cgroup = $controller:tt) => { $crate::needs::Need::Cgroup(stringify!($controller)) };

@@ -1,5 +1,5 @@
 //! System calls that nix does not wrap yet.
-#![allow(unsafe_code, reason = "nix has no pidfd_open, close_range, mount_setattr")]
+#![allow(unsafe_code, reason = "nix has no pidfd_open, close_range, mount_setattr, landlock_create_ruleset")]
 
 use std::ffi::CString;
 use std::io;
@@ -59,6 +59,15 @@ pub fn set_read_only(path: &Path, read_only: bool, recursive: bool) -> io::Resul
         )
     })?;
     Ok(())
+}
+
+/// What the kernel's Landlock knows, as a version; nothing when it has none, or has it switched off.
+/// Source: landlock_create_ruleset(2).
+pub fn landlock_abi() -> Option<i64> {
+    const VERSION: u32 = 1;
+    let nothing = std::ptr::null::<libc::c_void>();
+    // SAFETY: with LANDLOCK_CREATE_RULESET_VERSION, the call takes a null pointer and the size 0, and returns a number.
+    Errno::result(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0_usize, VERSION) }).ok()
 }
 
 /// Gives up every capability of the calling process, for good: from here on it may do what an ordinary user may.
