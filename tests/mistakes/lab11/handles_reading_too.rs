@@ -1,0 +1,20 @@
+//! "All that a file can be asked."
+//!
+//! task: 7
+//! test: task7_everything_is_read_and_started
+//! says: the ruleset handles reading and starting too
+
+let writing = AccessFs::from_all(ABI::V3);
+for directory in directories {
+    std::fs::metadata(directory).during("open", directory.display())?;
+}
+let restricted = Ruleset::default()
+    .handle_access(writing)
+    .and_then(|ruleset| ruleset.create())
+    .and_then(|ruleset| ruleset.add_rules(path_beneath_rules(directories, writing)))
+    .and_then(|ruleset| ruleset.no_new_privs(false).restrict_self());
+let status = restricted.map_err(std::io::Error::other).during("landlock", format_args!("{directories:?}"))?;
+match status.ruleset {
+    RulesetStatus::NotEnforced => Err(Errno::EOPNOTSUPP).during("landlock", "this kernel"),
+    _ => Ok(()),
+}

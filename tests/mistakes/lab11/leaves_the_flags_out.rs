@@ -1,0 +1,16 @@
+//! "0 will do."
+//!
+//! task: 6
+//! test: task6_the_flags_reach_the_kernel
+//! says: the flags were not handed on: they are the second argument
+
+let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
+// SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
+let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+let is_listener = flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 && status > 0;
+match Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? {
+    // SAFETY: the descriptor is new, and nobody else's.
+    fd if is_listener => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd as i32) })),
+    0 => Ok(None),
+    thread => Err(Errno::ESRCH).during("seccomp", format_args!("thread {thread} has a filter of its own")),
+}

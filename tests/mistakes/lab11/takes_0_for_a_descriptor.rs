@@ -1,0 +1,12 @@
+//! "It returns a descriptor."
+//!
+//! task: 6
+//! test: task6_nobody_listens_who_was_not_asked_for
+//! says: the 0 of success was taken for a descriptor
+
+let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
+// SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
+let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+let fd = Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? as i32;
+// SAFETY: the descriptor is new, and nobody else's.
+Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
