@@ -4,7 +4,7 @@
 //! test: task7_everything_is_read_and_started
 //! says: the ruleset handles reading and starting too
 
-let writing = AccessFs::from_all(ABI::V3);
+let writing = <AccessFs as landlock::Access>::from_all(ABI::V3);
 for directory in directories {
     std::fs::metadata(directory).during("open", directory.display())?;
 }
