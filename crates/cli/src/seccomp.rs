@@ -87,8 +87,11 @@ pub(crate) struct Place {
 /// # Errors
 /// [`Error::Invalid`] that says where and why it is no profile.
 pub(crate) fn read(source: &str, json: &str, place: Place) -> Result<LinuxSeccomp> {
-    let profile: Profile = serde_json::from_str(json)
-        .map_err(|error| Error::invalid("seccomp profile", source, format!("Docker's or OCI's JSON ({error})")))?;
+    let profile: Profile = serde_json::from_str(json).map_err(|error| {
+        // It quotes the profile, which is somebody else's text: no line ends and no escapes of it on a terminal.
+        let why = error.to_string().replace(char::is_control, " ");
+        Error::invalid("seccomp profile", source, format!("Docker's or OCI's JSON ({why})"))
+    })?;
     let refused = |right: &'static str| Error::invalid("seccomp profile", source, right);
     let mut seccomp = LinuxSeccomp::default();
     seccomp.set_default_action(profile.default_action).set_default_errno_ret(profile.default_errno_ret);
@@ -228,6 +231,7 @@ mod tests {
             (r#"{"syscalls": []}"#, "defaultAction"),
             (r#"{"defaultAction": "SCMP_ACT_ALOW"}"#, "SCMP_ACT_ALOW"),
             (r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscall": []}"#, "unknown field"),
+            (r#"{"defaultAction": "SCMP_ACT_ALLOW", "sys\n\u001bcalls": []}"#, "`sys  calls`"),
             (
                 r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_ALLOW", "arg": []}]}"#,
                 "unknown field",
