@@ -111,7 +111,7 @@ impl State {
         let k = insn.k;
         // What has no second operand is written out; of the others, BPF_X says where it is.
         match u32::from(insn.code) {
-            LD_ABS if k % 4 != 0 => {
+            LD_ABS if !k.is_multiple_of(4) => {
                 return Err("seccomp_data is read in words of 4 bytes, from offsets that 4 divides");
             }
             LD_ABS if k >= SIZE => return Err("seccomp_data has 64 bytes"),
