@@ -7,8 +7,13 @@
 let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
 // SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
 let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
-let fd = Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? as i32;
 let is_listener = flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
-// SAFETY: the descriptor is new, and nobody else's.
-let _listener = is_listener.then(|| unsafe { OwnedFd::from_raw_fd(fd) });
-Ok(None)
+match Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? {
+    fd if is_listener => {
+        // SAFETY: the descriptor is new, and nobody else's.
+        let _listener = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+        Ok(None)
+    }
+    0 => Ok(None),
+    thread => Err(Errno::ESRCH).during("seccomp", format_args!("thread {thread} has a filter of its own")),
+}

@@ -2,7 +2,6 @@
 //!
 //! task: 7
 //! test: task7_files_move_between_directories_below
-//! test: task7_truncating_is_writing
 //! says: LANDLOCK_ACCESS_FS_REFER, since its second version
 
 let writing = AccessFs::from_write(ABI::V1);

@@ -2,7 +2,7 @@
 //!
 //! task: 5
 //! test: task5_the_thread_and_what_it_starts_have_it
-//! says: the call was not made, or not for root
+//! says: it is set for others than root, and not for root
 
 if nix::unistd::Uid::effective().is_root() {
     return Ok(());

@@ -7,6 +7,9 @@
 let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
 // SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
 let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
-let fd = Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? as i32;
-// SAFETY: the descriptor is new, and nobody else's.
-Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
+let is_synced = flags & libc::SECCOMP_FILTER_FLAG_TSYNC != 0;
+match Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? {
+    thread if is_synced && thread != 0 => Err(Errno::ESRCH).during("seccomp", format_args!("thread {thread}")),
+    // SAFETY: the descriptor is new, and nobody else's.
+    fd => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd as i32) })),
+}
