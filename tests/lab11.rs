@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use boxwright::steps::seccomp;
 use model::Error;
@@ -32,7 +33,7 @@ use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use testkit::bpf::{self, Call, End};
 use testkit::{
-    Explained, Shield, check, dir, drop_capabilities, in_child, needs, rootfs, shielded, start_child, written,
+    Explained, Shield, check, dir, drop_capabilities, in_child, needs, patience, rootfs, shielded, start_child, written,
 };
 
 const RULES: &str = "lab11-seccomp.md, The kernel's rules";
@@ -1720,7 +1721,8 @@ fn is_refused(what: &str, filter: &[Insn], flags: u64, errno: Errno) {
 
 /// Answers one call; who made it, and its number. Source: seccomp_unotify(2).
 fn answers(listener: &OwnedFd, value: i64) -> (i32, i32) {
-    let ready = poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], PollTimeout::from(3000_u16));
+    let limit = PollTimeout::try_from(patience(Duration::from_secs(3))).expect("a time");
+    let ready = poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], limit);
     assert_eq!(ready, Ok(1), "a call that waits for an answer");
     // SAFETY: both structures are numbers alone, for which 0 is a value.
     let (mut asked, mut answer): (libc::seccomp_notif, libc::seccomp_notif_resp) = unsafe { std::mem::zeroed() };
