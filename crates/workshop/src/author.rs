@@ -23,7 +23,6 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::course::{Course, Lab, lab_number};
-use all::Share;
 use bench::Bench;
 
 /// Makes and checks the course: starters, mistakes, alternatives, forms.
@@ -83,9 +82,9 @@ enum Command {
     /// Everything, with the seconds of each part; faster than one after the other: what was tried is remembered, and
     /// every processor has a share
     All {
-        /// Only this share, K of N
-        #[arg(long, value_name = "K/N", value_parser = all::parse)]
-        worker: Option<Share>,
+        /// Be a worker, with a copy of the course of its own; standard input is the queue
+        #[arg(long, value_name = "NUMBER", hide = true)]
+        worker: Option<usize>,
     },
     /// Runs the transcripts of the book under Shield
     Transcripts {
@@ -105,7 +104,7 @@ enum Command {
 /// The check itself could not be made; [`crate::Misuse`] for a lab or a mistake that there is not.
 pub fn run(cli: &Cli) -> Result<bool> {
     let course = Course::find()?;
-    let bench = || Bench::new(&course, Share::WHOLE);
+    let bench = || Bench::new(&course, 0);
     let findings = match &cli.command {
         Command::Starters { check } => starters::starters(&course, *check)?,
         Command::Mistakes { which, only } => {
@@ -115,14 +114,14 @@ pub fn run(cli: &Cli) -> Result<bool> {
         Command::StarterTests(which) => each(which, &mut bench()?, right::starter_tests)?,
         Command::Alternatives { all_in_one: true, .. } => right::all_in_one(&mut bench()?)?,
         Command::Alternatives { which, .. } => each(which, &mut bench()?, right::alternatives)?,
-        Command::Prefixes => prefixes::prefixes(&mut bench()?, Share::WHOLE)?,
+        Command::Prefixes => prefixes::prefixes(&mut bench()?)?,
         Command::Transcripts { which, write } => transcripts::transcripts(&course, which.lab, *write)?,
         Command::Links => links::links(&course)?,
         Command::Audit { command } => audit::audit(&course, command)?,
         Command::Forms => forms::forms(&course)?,
         Command::Check => check(&course)?,
         Command::All { worker: None } => all::all(&course)?,
-        Command::All { worker: Some(share) } => all::share(&course, *share)?,
+        Command::All { worker: Some(number) } => all::work(&course, *number)?,
     };
     for finding in &findings {
         say(format_args!("FAULT {finding}"));

@@ -1,53 +1,40 @@
-//! `all`: every check, shared out to as many workers as there are processors.
+//! `all`: every check, by as many workers as there are processors. Who has nothing to do takes the next from a queue.
 //!
 //! A worker is a process of its own, with its own copy of the course and its own target directory: what the tests of
 //! a mistake leave running is told by whose descendant it is.
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{Read, Seek};
-use std::process::{Child, Command, Stdio};
+use std::io::{self, PipeReader, Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
 use super::bench::Bench;
-use super::{check, links, mistakes, prefixes, right, say, transcripts};
+use super::prefixes::{self, State};
+use super::{check, links, mistakes, right, say, transcripts};
 use crate::course::{Course, Lab};
 
-/// Whose turn it is: worker `number` of `count`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// From 0.
-    pub number: usize,
-    /// How many workers there are.
-    pub count: usize,
+/// What a worker takes at a time.
+enum Unit {
+    /// Everything that is tried with one lab.
+    Lab(Lab),
+    /// The labs written so far, in one of many ways.
+    State(State),
+    /// A whole-file alternative for every lab at once.
+    AllInOne,
 }
 
-impl Share {
-    /// The only worker.
-    pub const WHOLE: Share = Share { number: 0, count: 1 };
-
-    /// Whether the `index`th of a list of equal things is this worker's.
-    pub fn has(self, index: usize) -> bool {
-        index % self.count == self.number
-    }
-
-    /// The labs whose mistakes this worker tries: the largest first, each to whoever has least.
-    fn labs(self, course: &Course) -> Vec<Lab> {
-        let size = |lab: &Lab| fs::read_dir(course.root.join(lab.mistakes())).map_or(0, Iterator::count);
-        let mut labs = course.labs.clone();
-        labs.sort_by_key(|lab| std::cmp::Reverse(size(lab)));
-        let mut loads = vec![0; self.count];
-        labs.retain(|lab| {
-            let least = (0..self.count).min_by_key(|worker| loads[*worker]).unwrap_or(0);
-            loads[least] += size(lab);
-            least == self.number
-        });
-        labs.sort_by_key(|lab| lab.number);
-        labs
-    }
+/// Every unit, in the same order for every worker: the large ones first, so that nobody is left with one at the end.
+fn units(course: &Course) -> Vec<Unit> {
+    let size = |lab: &Lab| fs::read_dir(course.root.join(lab.mistakes())).map_or(0, Iterator::count);
+    let mut labs = course.labs.clone();
+    labs.sort_by_key(|lab| std::cmp::Reverse(size(lab)));
+    let states = prefixes::states(&course.labs).into_iter().map(Unit::State);
+    labs.into_iter().map(Unit::Lab).chain([Unit::AllInOne]).chain(states).collect()
 }
 
 /// Shares the checks out, prints what each worker said, one after the other, and returns its findings.
@@ -55,7 +42,12 @@ pub fn all(course: &Course) -> Result<Vec<String>> {
     // What takes no time, and what fails most often.
     let mut findings = check(course)?;
     let count = thread::available_parallelism().map_or(1, usize::from);
-    let workers: Vec<_> = (0..count).map(|number| start(number, count)).collect::<Result<_>>()?;
+    let (queue, mut units_left) = io::pipe().context("make the queue")?;
+    let numbers =
+        (0..u8::try_from(units(course).len()).context("more units than a byte can number")?).collect::<Vec<_>>();
+    units_left.write_all(&numbers).context("fill the queue")?;
+    drop(units_left);
+    let workers: Vec<_> = (0..count).map(|number| start(number, &queue)).collect::<Result<_>>()?;
     for (number, (mut worker, mut output)) in workers.into_iter().enumerate() {
         let status = worker.wait().context("wait for a worker")?;
         let mut text = String::new();
@@ -75,56 +67,49 @@ pub fn all(course: &Course) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-fn start(number: usize, count: usize) -> Result<(Child, File)> {
+fn start(number: usize, queue: &PipeReader) -> Result<(Child, File)> {
     let output = tempfile::tempfile().context("make a file for a worker's output")?;
     let mut worker = Command::new(env::current_exe().context("find this program")?);
-    worker.args(["all", "--worker", &format!("{number}/{count}")]).stdin(Stdio::null());
+    worker.args(["all", "--worker", &number.to_string()]).stdin(queue.try_clone()?);
     worker.stdout(output.try_clone()?).stderr(output.try_clone()?);
     Ok((worker.spawn().context("start a worker")?, output))
 }
 
-/// One worker's share, with the seconds of each part.
-pub fn share(course: &Course, share: Share) -> Result<Vec<String>> {
-    type Part = fn(&mut Bench, Share) -> Result<Vec<String>>;
-    let parts: [(&str, Part); 6] = [
-        ("starter-tests", |bench, share| each(bench, share, right::starter_tests)),
-        ("mistakes", |bench, share| each(bench, share, |bench, lab| mistakes::mistakes(bench, lab, None))),
-        ("nothing", |bench, share| each(bench, share, mistakes::nothing)),
-        ("alternatives", |bench, share| each(bench, share, right::alternatives)),
-        ("prefixes", prefixes::prefixes),
-        ("alternatives --all-in-one", |bench, share| if share.has(0) { right::all_in_one(bench) } else { Ok(vec![]) }),
-    ];
-    let mut bench = Bench::new(course, share)?;
-    let (mut findings, mut times) = (Vec::new(), Vec::new());
-    for (name, part) in parts {
-        let start = Instant::now();
-        say(format_args!("== {name}"));
-        findings.extend(part(&mut bench, share)?);
-        times.push((name, start.elapsed()));
-    }
-    say(format_args!("== seconds of worker {}", share.number));
-    for (name, time) in times {
-        say(format_args!("{:6.1}  {name}", time.as_secs_f32()));
+/// One worker: takes the number of a unit from the queue, its standard input, until there is none.
+pub fn work(course: &Course, number: usize) -> Result<Vec<String>> {
+    let units = units(course);
+    // Not by std's handle, which would take all that is in the queue.
+    let mut queue = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut bench = Bench::new(course, number)?;
+    let (mut findings, mut next) = (Vec::new(), [0]);
+    while queue.read(&mut next).context("read the queue")? > 0 {
+        let (unit, start) = (&units[usize::from(next[0])], Instant::now());
+        findings.extend(try_unit(&mut bench, unit)?);
+        if let Unit::Lab(lab) = unit {
+            say(format_args!("== {}: {:.1} s", lab.name(), start.elapsed().as_secs_f32()));
+        }
     }
     Ok(findings)
 }
 
-fn each(
-    bench: &mut Bench,
-    share: Share,
-    check: impl FnMut(&mut Bench, &Lab) -> Result<Vec<String>>,
-) -> Result<Vec<String>> {
-    let labs = share.labs(&bench.course);
-    super::each_of(labs.iter(), bench, check)
-}
-
-/// `0/2` of the command line.
-pub fn parse(text: &str) -> Result<Share, String> {
-    let share = text.split_once('/').and_then(|(number, count)| {
-        let share = Share { number: number.parse().ok()?, count: count.parse().ok()? };
-        (share.number < share.count).then_some(share)
-    });
-    share.ok_or_else(|| "K/N, K from 0 and less than N".to_owned())
+fn try_unit(bench: &mut Bench, unit: &Unit) -> Result<Vec<String>> {
+    let lab = match unit {
+        Unit::Lab(lab) => lab,
+        Unit::State(state) => return prefixes::state(bench, state),
+        Unit::AllInOne => return right::all_in_one(bench),
+    };
+    let mut findings = Vec::new();
+    type Check = fn(&mut Bench, &Lab) -> Result<Vec<String>>;
+    let checks: [Check; 4] = [
+        right::starter_tests,
+        |bench, lab| mistakes::mistakes(bench, lab, None),
+        mistakes::nothing,
+        right::alternatives,
+    ];
+    for check in checks {
+        findings.extend(super::each_of([lab].into_iter(), bench, check)?);
+    }
+    Ok(findings)
 }
 
 #[cfg(test)]
@@ -132,13 +117,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_lab_is_one_workers() {
+    fn every_lab_and_every_state_is_somebodys() {
         let course = Course::find().unwrap();
-        let of = |number| Share { number, count: 2 }.labs(&course);
-        let mut all: Vec<_> = of(0).iter().chain(&of(1)).map(|lab| lab.number).collect();
-        all.sort_unstable();
-        assert_eq!(all, course.labs.iter().map(|lab| lab.number).collect::<Vec<_>>());
-        assert_eq!(Share::WHOLE.labs(&course).len(), course.labs.len());
-        assert!(parse("1/2").is_ok() && parse("2/2").is_err() && parse("x").is_err());
+        let units = units(&course);
+        let labs = units.iter().filter(|unit| matches!(unit, Unit::Lab(_))).count();
+        let states = units.iter().filter(|unit| matches!(unit, Unit::State(_))).count();
+        assert_eq!((labs, states), (course.labs.len(), 3 * course.labs.len() - 1));
+        assert!(u8::try_from(units.len()).is_ok());
     }
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::all::Share;
 use super::host;
 use super::tree::Tree;
 use crate::course::{Course, Lab};
@@ -42,8 +41,9 @@ pub enum Outcome {
 }
 
 impl Bench {
-    pub fn new(course: &Course, share: Share) -> Result<Self> {
-        Ok(Self { course: course.clone(), tree: Tree::sync(&course.root, share.number)?, tried: HashMap::new() })
+    /// `worker` is whose copy it is.
+    pub fn new(course: &Course, worker: usize) -> Result<Self> {
+        Ok(Self { course: course.clone(), tree: Tree::sync(&course.root, worker)?, tried: HashMap::new() })
     }
 
     /// The labs that have tests already; that the others have none is for `forms` to say.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::all::Share;
 use super::bench::{self, Bench, beginning};
 use super::{host, right, say};
 use crate::course::Lab;
@@ -50,26 +49,37 @@ const UNWRITTEN: i32 = 70;
 
 /// Labs 0 to k written, for every k; then each lab written alone, and each alone not written. The end-to-end tests of what
 /// is written pass, or say which lab they lean on; the command line says what is left out.
-pub fn prefixes(bench: &mut Bench, share: Share) -> Result<Vec<String>> {
-    type IsWritten = Box<dyn Fn(u8) -> bool>;
-    let numbers: Vec<u8> = bench.course.labs.iter().map(|lab| lab.number).collect();
-    let mut states: Vec<(String, IsWritten)> = Vec::new();
-    for &lab in &numbers {
-        states.push((format!("labs 00 to {lab:02}"), Box::new(move |number| number <= lab)));
-        states.push((format!("all labs but {lab:02}"), Box::new(move |number| number != lab)));
-        if lab != 0 {
-            states.push((format!("lab {lab:02} alone"), Box::new(move |number| number == lab)));
-        }
-    }
+pub fn prefixes(bench: &mut Bench) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for (_, (name, is_written)) in states.iter().enumerate().filter(|(index, _)| share.has(*index)) {
-        findings.extend(state(bench, name, is_written)?);
+    for one in states(&bench.course.labs) {
+        findings.extend(state(bench, &one)?);
     }
     Ok(findings)
 }
 
-fn state(bench: &mut Bench, name: &str, written: impl Fn(u8) -> bool) -> Result<Vec<String>> {
-    let files = right::solved(&bench.course, &written)?;
+/// Some labs that are written.
+pub struct State {
+    name: String,
+    written: Box<dyn Fn(u8) -> bool>,
+}
+
+/// The states of [`prefixes`].
+pub fn states(labs: &[Lab]) -> Vec<State> {
+    let state = |name: String, written: Box<dyn Fn(u8) -> bool>| State { name, written };
+    let of = |lab: u8| {
+        let others = [
+            state(format!("labs 00 to {lab:02}"), Box::new(move |number| number <= lab)),
+            state(format!("all labs but {lab:02}"), Box::new(move |number| number != lab)),
+        ];
+        let alone = (lab != 0).then(|| state(format!("lab {lab:02} alone"), Box::new(move |number| number == lab)));
+        others.into_iter().chain(alone)
+    };
+    labs.iter().flat_map(|lab| of(lab.number)).collect()
+}
+
+/// Tries one of them.
+pub fn state(bench: &mut Bench, State { name, written }: &State) -> Result<Vec<String>> {
+    let files = right::solved(&bench.course, written)?;
     let cargo = bench.arrange(false, files)?;
     let mut findings = Vec::new();
     for lab in bench.tested().iter().filter(|lab| written(lab.number)) {
@@ -83,7 +93,7 @@ fn state(bench: &mut Bench, name: &str, written: impl Fn(u8) -> bool) -> Result<
             findings.extend(attempt.complaint().map(|complaint| format!("{}: {complaint}", lab.name())));
         }
     }
-    findings.extend(command_line(&cargo, &bench.course.labs, &written)?);
+    findings.extend(command_line(&cargo, &bench.course.labs, written)?);
     say(format_args!(
         "{name} written: {}",
         if findings.is_empty() { "as it should be" } else { "not as it should be" }
