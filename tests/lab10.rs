@@ -817,10 +817,13 @@ fn task7_what_the_kernel_refuses_is_reported() {
 #[test]
 fn run_keeps_the_usual_14() {
     written!(10);
-    shielded(|| {
-        has(&[], CapSet::DEFAULT);
-        has(&["--init"], CapSet::DEFAULT);
-    });
+    shielded(|| has(&[], CapSet::DEFAULT));
+}
+
+#[test]
+fn run_keeps_them_from_the_child_of_an_init_too() {
+    written!(10, leans on 3);
+    shielded(|| has(&["--init"], CapSet::DEFAULT));
 }
 
 #[test]
