@@ -389,6 +389,8 @@ fn task2_whoever_cannot_be_named_is_passed_over() {
             likely: "the list never gets empty while somebody is in it whom the caller cannot name: go on until nobody is left whom it can, and let the kernel say what it thinks of the rest",
             read: RULES,
         );
+        // What it has panicked with, if so.
+        drop(caller.wait());
     });
 }
 

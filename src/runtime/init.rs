@@ -91,6 +91,8 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if let Some(rootfs) = &rootfs {
         root::enter_pivot_root(rootfs)?;
     }
+    // They are mounts of the container by now, or nobody's: no way out is left open.
+    drop(child.trees);
     if plan.read_only_root {
         // Not before: mount points had to be made in it, and the switch makes a mount of its own.
         close_the_root()?;
