@@ -12,7 +12,7 @@
 //!
 //! Each side that dies closes its ends, and the other sees the end of the file.
 
-#![allow(unsafe_code, reason = "_exit has no safe wrapper")]
+#![allow(unsafe_code, reason = "sigpending has no safe wrapper")]
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -26,6 +26,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, pipe2};
+
+use super::exec::exit_now;
 
 /// The parent's ends.
 #[derive(Debug)]
@@ -115,7 +117,7 @@ impl ChildEnd {
         let mut pid = [0; size_of::<i32>()];
         match self.go.read_exact(&mut pid) {
             Ok(()) => Pid::from_raw(i32::from_ne_bytes(pid)),
-            Err(_) => end(),
+            Err(_) => exit_now(0),
         }
     }
 
@@ -124,7 +126,7 @@ impl ChildEnd {
     pub fn is_there(&self) -> Result<()> {
         let mut report = [PollFd::new(self.report.as_fd(), PollFlags::empty())];
         if poll(&mut report, PollTimeout::ZERO).during("poll", "the report")? > 0 {
-            end();
+            exit_now(0);
         }
         Ok(())
     }
@@ -134,9 +136,4 @@ impl ChildEnd {
         // A parent that is gone has nobody left to tell.
         let _ = self.report.write_all(&message.to_bytes());
     }
-}
-
-fn end() -> ! {
-    // SAFETY: _exit ends the process and takes an integer.
-    unsafe { libc::_exit(0) }
 }

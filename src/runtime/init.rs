@@ -18,7 +18,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, setpgid, tcsetpgrp};
 
-use super::exec::{exec, reset_signals};
+use super::exec::{exec, exit_now, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
 use super::run::goes_there_itself;
@@ -54,8 +54,7 @@ pub fn main(plan: &Plan, child: Child<'_>) -> ! {
     if let Some(parent) = report {
         parent.send(&message);
     }
-    // SAFETY: _exit ends the process and takes an integer.
-    unsafe { libc::_exit(code) }
+    exit_now(code)
 }
 
 /// From the fork to the command.
@@ -155,8 +154,7 @@ fn go_on_as_child_of_an_init(plan: &Plan) -> Result<()> {
         // The line to the parent is closed by now.
         let _ = writeln!(io::stderr(), "boxwright: {error}");
     }
-    // SAFETY: _exit ends the process and takes an integer.
-    unsafe { libc::_exit(code.unwrap_or(exit::FAILED)) }
+    exit_now(code.unwrap_or(exit::FAILED))
 }
 
 /// A group of its own for the command, so that a Ctrl-C reaches it once, and not again through the init.

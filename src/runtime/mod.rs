@@ -10,6 +10,7 @@ mod furnish;
 mod handshake;
 mod host_rootfs;
 pub mod init;
+mod mount_attr;
 mod plain;
 mod read_only;
 pub mod run;

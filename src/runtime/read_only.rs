@@ -3,17 +3,16 @@
 //! `Path::join` with an absolute path throws the left side away: a learner who falls for that copies libc onto
 //! itself, and a file that is copied onto itself ends up empty. An ordinary user lacks the right; root does not.
 
-#![allow(unsafe_code, reason = "nix has no mount_setattr")]
-
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
 use model::{During, Result};
-use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
+
+use super::mount_attr;
 
 /// Runs `body`; when the caller is root, in a mount namespace where all but the directory `writable` is read-only.
 ///
@@ -34,21 +33,12 @@ fn protect(writable: &Path) -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).during("unshare", "CLONE_NEWNS")?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).during("mount", "/ MS_REC|MS_PRIVATE")?;
     mount(Some(writable), writable, none, MsFlags::MS_BIND, none).during("mount --bind", writable.display())?;
-    set_attributes(c"/", libc::AT_RECURSIVE, libc::MOUNT_ATTR_RDONLY, 0).during("mount_setattr", "/")?;
+    let read_only = libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, ..mount_attr::KEPT };
+    mount_attr::set(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &read_only).during("mount_setattr", "/")?;
     // A path from before the bind names what lies under it; the working directory is a new lookup.
     nix::unistd::chdir(writable).during("chdir", writable.display())?;
-    set_attributes(c".", 0, 0, libc::MOUNT_ATTR_RDONLY).during("mount_setattr", writable.display())
-}
-
-/// mount_setattr(2), Linux 5.12.
-fn set_attributes(path: &std::ffi::CStr, flags: i32, set: u64, clear: u64) -> nix::Result<()> {
-    let attr = libc::mount_attr { attr_set: set, attr_clr: clear, propagation: 0, userns_fd: 0 };
-    // SAFETY: a C string and a mount_attr of the size given; both outlive the call.
-    let status = unsafe {
-        let size = size_of::<libc::mount_attr>();
-        libc::syscall(libc::SYS_mount_setattr, libc::AT_FDCWD, path.as_ptr(), flags, &raw const attr, size)
-    };
-    Errno::result(status).map(drop)
+    let writable_again = libc::mount_attr { attr_clr: libc::MOUNT_ATTR_RDONLY, ..mount_attr::KEPT };
+    mount_attr::set(libc::AT_FDCWD, c".", 0, &writable_again).during("mount_setattr", writable.display())
 }
 
 #[cfg(test)]

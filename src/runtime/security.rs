@@ -16,14 +16,12 @@ use serde_json::json;
 use super::handshake::ChildEnd;
 use crate::steps::{caps, pid, seccomp};
 
-/// What a filter, or Landlock, is asked for without no_new_privs.
-const SYS_ADMIN: CapSet = CapSet(1 << 21);
-
 /// Makes the calling process what the plan says that the command may be. `listener` is who answers for system calls, and the PID
 /// that they know this process by.
 pub fn give_up_power(plan: &Plan, parent: &ChildEnd, listener: Option<(UnixStream, Pid)>) -> Result<()> {
     let needs_admin = !plan.no_new_privs && (plan.seccomp.is_some() || !plan.landlock.is_empty());
-    let kept = if needs_admin { SYS_ADMIN } else { CapSet::EMPTY };
+    // What a filter, or Landlock, asks for without no_new_privs.
+    let kept = if needs_admin { CapSet::SYS_ADMIN } else { CapSet::EMPTY };
     if let Some(sets) = &plan.caps {
         let (permitted, effective) = (sets.permitted.or(kept), sets.effective.or(kept));
         caps::confine(&CapSets { permitted, effective, ..*sets }, &plan.user)?;

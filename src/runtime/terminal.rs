@@ -11,7 +11,7 @@
 //! namespace cannot make threads (EINVAL: they would belong to two namespaces). And a process can put the
 //! caller's terminal right when the parent is killed.
 
-#![allow(unsafe_code, reason = "fork, ioctl and _exit have no safe wrapper")]
+#![allow(unsafe_code, reason = "fork and ioctl have no safe wrapper")]
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -29,6 +29,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, fork, pipe2, setsid};
+
+use super::exec::exit_now;
 
 nix::ioctl_read_bad!(get_size, libc::TIOCGWINSZ, Winsize);
 nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, Winsize);
@@ -101,8 +103,7 @@ impl Window {
                 claim.let_go();
                 let shown = catch_unwind(AssertUnwindSafe(|| show(pair.master.into(), with_stdin)));
                 drop(open);
-                // SAFETY: _exit ends the process, and takes an integer.
-                unsafe { libc::_exit(i32::from(!matches!(shown, Ok(Ok(()))))) }
+                exit_now(i32::from(!matches!(shown, Ok(Ok(())))))
             }
         }
     }

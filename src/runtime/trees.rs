@@ -3,7 +3,7 @@
 //! Inside, the container's root is somebody whom root's directories may be closed to, so it could not find them by their
 //! paths. And who owns what in them is to be as it looks from inside, which takes an idmapped mount.
 
-#![allow(unsafe_code, reason = "nix has no open_tree, mount_setattr and move_mount")]
+#![allow(unsafe_code, reason = "nix has no open_tree and no move_mount")]
 
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
@@ -20,6 +20,7 @@ use model::{During, Error, Plan, Result};
 use nix::errno::Errno;
 
 use super::copy_up::copy_up;
+use super::mount_attr;
 use crate::steps::{caps, userns, written};
 
 /// Where the root file system is attached: any directory that is there on every machine. It is out of sight from then on,
@@ -85,13 +86,9 @@ pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
 /// Cuts a tree off from the mounts that it is a copy of: what is mounted on it would appear on them, for the whole host to
 /// see. Source: mount_setattr(2), mount_namespaces(7).
 fn private(tree: OwnedFd) -> Result<OwnedFd> {
-    let attr = libc::mount_attr { attr_set: 0, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
-    // SAFETY: an empty C string and a mount_attr of the size given; both outlive the call.
-    let status = unsafe {
-        let (flags, size) = (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, size_of::<libc::mount_attr>());
-        libc::syscall(libc::SYS_mount_setattr, tree.as_raw_fd(), c"".as_ptr(), flags, &raw const attr, size)
-    };
-    Errno::result(status).during("mount_setattr", "MS_PRIVATE")?;
+    let attr = libc::mount_attr { propagation: libc::MS_PRIVATE, ..mount_attr::KEPT };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    mount_attr::set(tree.as_raw_fd(), c"", flags, &attr).during("mount_setattr", "MS_PRIVATE")?;
     Ok(tree)
 }
 

@@ -12,7 +12,7 @@
 //! boxwright stays outside, with its own powers over state and cgroup. A PID namespace belongs to the user namespace that
 //! it was made in, so somebody has to go there first and fork in there; an orphan then comes to its nearest subreaper.
 
-#![allow(unsafe_code, reason = "fork and _exit have no safe wrapper")]
+#![allow(unsafe_code, reason = "fork has no safe wrapper")]
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -26,6 +26,7 @@ use nix::sys::prctl;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, geteuid, pipe2};
 
+use super::exec::exit_now;
 use crate::steps::userns;
 
 /// A user namespace, for as long as this is held and somebody is in it.
@@ -57,7 +58,7 @@ impl Userns {
                     Err(error) => Message::from(&error).to_bytes(),
                 };
                 let _ = File::from(tell).write_all(&said);
-                exit(0)
+                exit_now(0)
             }
         };
         drop(tell);
@@ -78,6 +79,22 @@ impl Userns {
         // this namespace who must not look.
         prctl::set_dumpable(true).during("prctl", "PR_SET_DUMPABLE")
     }
+
+    /// Removes the directories in the container's own, as root of the namespace: an ordinary user may not touch what
+    /// belongs to subordinate ids.
+    pub fn empty(&self) -> Result<()> {
+        if geteuid().is_root() {
+            return Ok(());
+        }
+        // SAFETY: as in `start`.
+        match unsafe { fork() }.during("fork", "to remove files")? {
+            ForkResult::Parent { child } => waitpid(child, None).during("waitpid", child).map(drop),
+            ForkResult::Child => {
+                let removed = self.enter().and_then(|()| remove_directories(&self.directory));
+                exit_now(i32::from(removed.is_err()))
+            }
+        }
+    }
 }
 
 impl AsFd for Userns {
@@ -93,24 +110,6 @@ impl Drop for Userns {
     }
 }
 
-impl Userns {
-    /// Removes the directories in the container's own, as root of the namespace: an ordinary user may not touch what
-    /// belongs to subordinate ids.
-    pub fn empty(&self) -> Result<()> {
-        if geteuid().is_root() {
-            return Ok(());
-        }
-        // SAFETY: as in `start`.
-        match unsafe { fork() }.during("fork", "to remove files")? {
-            ForkResult::Parent { child } => waitpid(child, None).during("waitpid", child).map(drop),
-            ForkResult::Child => {
-                let removed = self.enter().and_then(|()| remove_directories(&self.directory));
-                exit(i32::from(removed.is_err()))
-            }
-        }
-    }
-}
-
 fn remove_directories(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(directory).during("readdir", directory.display())?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -118,9 +117,4 @@ fn remove_directories(directory: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn exit(code: i32) -> ! {
-    // SAFETY: _exit ends the process and takes an integer. Whatever has a destructor is the parent's too.
-    unsafe { libc::_exit(code) }
 }

@@ -8,10 +8,8 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
+use crate::caps::CapSet;
 use crate::error::{During, Error, Result};
-
-/// CAP_SYS_ADMIN of capabilities(7): what namespaces and mounts ask for.
-const SYS_ADMIN_BIT: u32 = 21;
 
 /// Whether the calling process lacks CAP_SYS_ADMIN and so must [`enter`] before it can make namespaces.
 #[must_use]
@@ -19,7 +17,7 @@ pub fn is_needed() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    effective & (1 << SYS_ADMIN_BIT) == 0
+    CapSet(effective).and(CapSet::SYS_ADMIN) == CapSet::EMPTY
 }
 
 /// Moves the calling process into a new user namespace, where its user and group are 0 and it holds every

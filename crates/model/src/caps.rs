@@ -58,6 +58,8 @@ impl CapSet {
     pub const EMPTY: CapSet = CapSet(0);
     /// Every one that has a name here.
     pub const ALL: CapSet = CapSet((1 << NAMES.len()) - 1);
+    /// CAP_SYS_ADMIN: what namespaces, mounts and filters ask for.
+    pub const SYS_ADMIN: CapSet = CapSet(1 << 21);
     /// What a container's root keeps unless somebody says otherwise: Docker's 14.
     pub const DEFAULT: CapSet = CapSet(
         1 << 0
