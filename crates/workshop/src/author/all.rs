@@ -54,9 +54,9 @@ pub fn all(course: &Course) -> Result<Vec<String>> {
         output.rewind()?;
         output.read_to_string(&mut text).context("read a worker's output")?;
         say(text.trim_end());
-        let of_worker: Vec<_> = text.lines().filter(|line| line.starts_with("FAULT ")).collect();
+        let of_worker = faults(&text);
         ensure!(status.success() || !of_worker.is_empty(), "worker {number} ended by {status}");
-        findings.extend(of_worker.iter().map(|line| format!("{} (above)", line.trim_start_matches("FAULT "))));
+        findings.extend(of_worker);
     }
     // Not in a worker: glibc's posix_spawn(3) lets what it starts ignore two signals of its own, and so they show up in
     // the transcripts that look at signals.
@@ -65,6 +65,24 @@ pub fn all(course: &Course) -> Result<Vec<String>> {
     say("== links");
     findings.extend(links::links(course)?);
     Ok(findings)
+}
+
+/// The faults in what a worker said, each with the indented lines below it.
+fn faults(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        match (line.strip_prefix("FAULT "), found.last_mut()) {
+            (Some(fault), _) => found.push(fault.to_owned()),
+            (None, Some(fault)) if is_open && line.starts_with(' ') => fault.extend(["\n", line]),
+            _ => {
+                is_open = false;
+                continue;
+            }
+        }
+        is_open = true;
+    }
+    found
 }
 
 fn start(number: usize, queue: &PipeReader) -> Result<(Child, File)> {
@@ -115,6 +133,12 @@ fn try_unit(bench: &mut Bench, unit: &Unit) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_keeps_its_details() {
+        let text = "  a table\nFAULT x.rs: a\n    why\n    …\nlab01: passes\n    no\nFAULT b\nFAULT c\n";
+        assert_eq!(faults(text), ["x.rs: a\n    why\n    …", "b", "c"]);
+    }
 
     #[test]
     fn every_lab_and_every_state_is_somebodys() {

@@ -4,16 +4,13 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use super::bench::{Attempt, Bench, Outcome, beginning, says};
-use super::say;
+use super::bench::{self, Attempt, Bench, Outcome, beginning, says};
 use super::variant::{Place, Variant};
+use super::{right, say};
 use crate::Misuse;
 use crate::course::Lab;
 use crate::exercise::{Exercise, Solution};
 use crate::libtest::{Ended, Report, Status};
-
-/// How often a mistake is tried: some lose a race that is only mostly lost, and a learner too runs the tests again.
-const TRIES: usize = 3;
 
 /// Every mistake of `lab`, or the one called `only`: the tests that it names fail with the words that it
 /// names, which nothing else earns, and the host is as it was.
@@ -25,20 +22,16 @@ pub fn mistakes(bench: &mut Bench, lab: &Lab, only: Option<&str>) -> Result<Vec<
     if let (Some(name), true) = (only, chosen.is_empty()) {
         return Err(Misuse(format!("there is no {}/{name}.rs", lab.mistakes().display())).into());
     }
-    let right = bench.attempt(lab, solution.text().to_owned())?;
-    findings.extend(right.complaint().map(|complaint| format!("{}: the solution itself: {complaint}", lab.name())));
+    findings.extend(right::passes(bench, lab, &format!("{}: the solution itself", lab.name()), solution.text())?);
     let mut tried = Vec::new();
     for mistake in chosen {
         let text = mistake.in_place(&solution)?;
-        let mut attempt = bench.attempt(lab, text.clone())?;
-        for _ in 1..TRIES {
-            let Some(finding) = verdict(&mistake, &attempt).pop() else { break };
-            say(format_args!("again: {finding}"));
-            attempt = bench.attempt_anew(lab, text.clone())?;
-        }
-        findings.extend(verdict(&mistake, &attempt));
-        findings.extend(attempt.blame(mistake.file.display()));
-        tried.push((mistake, attempt));
+        findings.extend(bench::persist(|| {
+            let attempt = bench.attempt_anew(lab, text.clone())?;
+            let blame = attempt.blame(mistake.file.display());
+            Ok(verdict(&mistake, &attempt).into_iter().chain(blame).collect())
+        })?);
+        tried.push((mistake, bench.attempt(lab, text)?));
     }
     if only.is_none() {
         findings.extend(ambiguous(bench, lab, &solution, &tried)?);

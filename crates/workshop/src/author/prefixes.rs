@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::bench::{self, Bench, beginning};
 use super::{host, right, say};
 use crate::course::Lab;
-use crate::libtest::{Build, Cargo, Ended, Test};
+use crate::libtest::{Build, Cargo, Ended, Report, Test};
 use crate::process::{self, Finished};
 
 /// The flags of `boxwright run`, and the labs that they need: another root needs mounts of its own.
@@ -83,17 +83,20 @@ pub fn state(bench: &mut Bench, State { name, written }: &State) -> Result<Vec<S
     let cargo = bench.arrange(false, files)?;
     let mut findings = Vec::new();
     for lab in bench.tested().iter().filter(|lab| written(lab.number)) {
-        let attempt = bench::test(&cargo, lab, Some(END_TO_END))?;
         // A test of the command line may lean on another lab, if it says so.
         let leans = |test: &Test| {
             let others = bench.course.labs.iter().filter(|other| !written(other.number));
             others.into_iter().any(|other| bench::says(test, &format!("`cargo lab skip {}`", other.number)))
         };
-        if !attempt.report().is_some_and(|report| report.ended == Ended::Finished && report.failed().all(leans)) {
-            findings.extend(attempt.complaint().map(|complaint| format!("{}: {complaint}", lab.name())));
-        }
+        let once = || {
+            let attempt = bench::test(&cargo, lab, Some(END_TO_END))?;
+            let is_right = |report: &Report| report.ended == Ended::Finished && report.failed().all(leans);
+            let complaint = if attempt.report().is_some_and(is_right) { None } else { attempt.complaint() };
+            Ok(complaint.map(|complaint| format!("{}: {complaint}", lab.name())).into_iter().collect())
+        };
+        findings.extend(bench::persist(once)?);
     }
-    findings.extend(command_line(&cargo, &bench.course.labs, written)?);
+    findings.extend(bench::persist(|| command_line(&cargo, &bench.course.labs, written))?);
     say(format_args!(
         "{name} written: {}",
         if findings.is_empty() { "as it should be" } else { "not as it should be" }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::bench::{self, Bench, Outcome, beginning, says};
+use super::bench::{self, Attempt, Bench, Outcome, beginning, says};
 use super::say;
 use super::variant::{Place, Variant};
 use crate::course::{Course, Lab};
@@ -18,15 +18,26 @@ pub fn alternatives(bench: &mut Bench, lab: &Lab) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     let solution = bench.solution(lab)?;
     for alternative in Variant::alternatives(&bench.course.root, &lab.alternatives())? {
-        let attempt = bench.attempt(lab, alternative.in_place(&solution)?)?;
-        match attempt.complaint() {
-            Some(complaint) => findings.push(format!("{}: {complaint}", alternative.file.display())),
-            None => {
-                say(format_args!("{}: {} passes, {:.1} s", lab.name(), alternative.name, attempt.took.as_secs_f32()))
-            }
-        }
+        let file = alternative.file.display().to_string();
+        findings.extend(passes(bench, lab, &file, &alternative.in_place(&solution)?)?);
     }
     Ok(findings)
+}
+
+/// What keeps `lab` from passing all its tests with `text` as its solution; `who` is whose text it is.
+pub fn passes(bench: &mut Bench, lab: &Lab, who: &str, text: &str) -> Result<Vec<String>> {
+    bench::persist(|| pass(who, &*bench.attempt_anew(lab, text.to_owned())?))
+}
+
+/// Whether `attempt` is a clean pass.
+fn pass(who: &str, attempt: &Attempt) -> Result<Vec<String>> {
+    match attempt.complaint() {
+        Some(complaint) => Ok(vec![format!("{who}: {complaint}")]),
+        None => {
+            say(format_args!("{who}: passes, {:.1} s", attempt.took.as_secs_f32()));
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// With every lab an alternative at once, each lab's first whole file, the tests of every lab pass.
@@ -44,10 +55,8 @@ pub fn all_in_one(bench: &mut Bench) -> Result<Vec<String>> {
     let cargo = bench.arrange(true, files)?;
     let mut findings = Vec::new();
     for lab in &bench.tested() {
-        match bench::test(&cargo, lab, None)?.complaint() {
-            Some(complaint) => findings.push(format!("all in one, {}: {complaint}", lab.name())),
-            None => say(format_args!("all in one, {}: passes", lab.name())),
-        }
+        let who = format!("all in one, {}", lab.name());
+        findings.extend(bench::persist(|| pass(&who, &bench::test(&cargo, lab, None)?))?);
     }
     Ok(findings)
 }

@@ -17,6 +17,7 @@ use testkit::{Shield, needs};
 
 use self::chapter::{Block, Command, Need};
 use self::shell::Output;
+use super::bench;
 use crate::cgroups;
 use crate::course::{Course, Lab};
 use crate::libtest::{Build, Cargo};
@@ -33,7 +34,7 @@ pub fn transcripts(course: &Course, lab: Option<u8>, write: bool) -> Result<Vec<
     let programs = reference(course)?;
     let mut findings = Vec::new();
     for lab in course.choose(lab)? {
-        findings.extend(one_chapter(course, lab, &programs, write)?);
+        findings.extend(bench::persist(|| one_chapter(course, lab, &programs, write))?);
     }
     Ok(findings)
 }
