@@ -1,4 +1,5 @@
-//! `all`: every check, by as many workers as there are processors. Who has nothing to do takes the next from a queue.
+//! `all`: every check, by one worker more than there are processors, since tests wait more than they work. Who has nothing
+//! to do takes the next from a queue.
 //!
 //! A worker is a process of its own, with its own copy of the course and its own target directory: what the tests of
 //! a mistake leave running is told by whose descendant it is.
@@ -41,7 +42,7 @@ fn units(course: &Course) -> Vec<Unit> {
 pub fn all(course: &Course) -> Result<Vec<String>> {
     // What takes no time, and what fails most often.
     let mut findings = check(course)?;
-    let count = thread::available_parallelism().map_or(1, usize::from);
+    let count = thread::available_parallelism().map_or(1, usize::from) + 1;
     let (queue, mut units_left) = io::pipe().context("make the queue")?;
     let numbers =
         (0..u8::try_from(units(course).len()).context("more units than a byte can number")?).collect::<Vec<_>>();
