@@ -45,7 +45,7 @@ pub fn parse(text: &str) -> Result<Vec<IdRange>> {
 /// a gap, come the ids that `subids` gives to the user, in its order. Without `own` they begin at 0.
 ///
 /// `subids` is the text of `/etc/subuid` or `/etc/subgid`, where a line is `OWNER:FIRST:COUNT` and the owner is a name
-/// or a number. Source: subuid(5), subgid(5).
+/// or a number. A line that is not of this form, or has a count of 0, is left out. Source: subuid(5), subgid(5).
 ///
 /// # Errors
 /// [`Error::Invalid`] when nothing is there to be mapped, and when an id would be mapped twice: the kernel refuses

@@ -218,6 +218,8 @@ fn task2_an_id_that_would_be_there_twice_is_refused() {
             (Some(person.uid), line(first, count) + &line(first - 5, 6)),
             (None, line(first, count) + &line(inside_it, 1)),
             (None, line(inside_it, 1) + &line(first, count)),
+            // The first line has as many ids as there can be: where the second would begin inside is no u32.
+            (Some(person.uid), line(first, u32::MAX) + &line(inside_it, 1)),
         ];
         for (own, subids) in cases {
             let seen = person.map(own, &subids);
