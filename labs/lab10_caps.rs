@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "capset, two of prctl's options and extended attributes have no safe wrapper")]
 
 use std::ffi::{CStr, CString};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -62,6 +63,9 @@ pub fn raise_ambient(caps: CapSet) -> Result<()> {
 }
 
 /// Turns the calling thread, root so far, into `user` with the capabilities of `sets`: the last thing that takes power.
+///
+/// Where a user namespace denies setgroups(2), the groups stay, which is no failure for a `user` without other groups. Source:
+/// user_namespaces(7), "The /proc/PID/setgroups file".
 ///
 /// # Errors
 /// EPERM without CAP_SETPCAP, CAP_SETUID and CAP_SETGID; EINVAL for an id that a user namespace does not map.

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "capset, two of prctl's options and extended attributes have no safe wrapper")]
 
 use std::ffi::{CStr, CString};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -101,6 +102,9 @@ pub fn raise_ambient(caps: CapSet) -> Result<()> {
 
 /// Turns the calling thread, root so far, into `user` with the capabilities of `sets`: the last thing that takes power.
 ///
+/// Where a user namespace denies setgroups(2), the groups stay, which is no failure for a `user` without other groups. Source:
+/// user_namespaces(7), "The /proc/PID/setgroups file".
+///
 /// # Errors
 /// EPERM without CAP_SETPCAP, CAP_SETUID and CAP_SETGID; EINVAL for an id that a user namespace does not map.
 pub fn confine(sets: &CapSets, user: &User) -> Result<()> {
@@ -110,9 +114,10 @@ pub fn confine(sets: &CapSets, user: &User) -> Result<()> {
     // Who changes from 0 to another user loses everything permitted, unless they said this.
     nix::sys::prctl::set_keepcaps(true).during("prctl", "PR_SET_KEEPCAPS")?;
     let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+    // In a user namespace with "deny" nobody could drop any, and there are none to be had.
+    let is_allowed = || fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "allow");
     match setgroups(&groups) {
-        // In a user namespace with "deny": then nobody could have dropped any, and there are none to be had.
-        Err(Errno::EPERM) if groups.is_empty() => {}
+        Err(Errno::EPERM) if groups.is_empty() && !is_allowed() => {}
         result => result.during("setgroups", format_args!("{groups:?}"))?,
     }
     // The group before the user, who may not change it any more.

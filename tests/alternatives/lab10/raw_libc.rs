@@ -102,6 +102,11 @@ pub fn raise_ambient(caps: CapSet) -> Result<()> {
     Ok(())
 }
 
+/// Whether the user namespace lets nobody change groups.
+fn is_denied() -> bool {
+    std::fs::read("/proc/self/setgroups").is_ok_and(|word| word.starts_with(b"deny"))
+}
+
 /// See the solution.
 pub fn confine(sets: &CapSets, user: &User) -> Result<()> {
     let bits = prctl(libc::PR_GET_SECUREBITS, 0, 0) as c_ulong;
@@ -111,7 +116,7 @@ pub fn confine(sets: &CapSets, user: &User) -> Result<()> {
     unsafe {
         let none = user.groups.is_empty();
         match status(libc::syscall(libc::SYS_setgroups, user.groups.len(), user.groups.as_ptr())) {
-            Err(error) if none && error.raw_os_error() == Some(libc::EPERM) => {}
+            Err(error) if none && error.raw_os_error() == Some(libc::EPERM) && is_denied() => {}
             result => result.during("setgroups", user.groups.len())?,
         }
         status(libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid)).during("setresgid", user.gid)?;
