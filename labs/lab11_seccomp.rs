@@ -100,7 +100,7 @@ pub fn no_new_privs() -> Result<()> {
 /// Needs [`no_new_privs`] or CAP_SYS_ADMIN: a set-user-ID program could be fooled by calls that fail. Source: seccomp(2).
 ///
 /// # Errors
-/// EACCES without either; EINVAL for a program that may not end, or a flag that the kernel does not know; EBUSY for a second
+/// EACCES without either; EINVAL for a program that is too long or may not end, or an unknown flag; EBUSY for a second
 /// listener; ESRCH when SECCOMP_FILTER_FLAG_TSYNC finds a thread that cannot have the filter: the kernel returns its ID then.
 pub fn install(filter: &[Insn], flags: u64) -> Result<Option<OwnedFd>> {
     todo!("lab 11, task 6: seccomp(2) with SECCOMP_SET_MODE_FILTER, flags and a sock_fprog; what it returns is a descriptor only if one was asked for")

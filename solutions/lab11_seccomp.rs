@@ -168,11 +168,13 @@ pub fn no_new_privs() -> Result<()> {
 /// Needs [`no_new_privs`] or CAP_SYS_ADMIN: a set-user-ID program could be fooled by calls that fail. Source: seccomp(2).
 ///
 /// # Errors
-/// EACCES without either; EINVAL for a program that may not end, or a flag that the kernel does not know; EBUSY for a second
+/// EACCES without either; EINVAL for a program that is too long or may not end, or an unknown flag; EBUSY for a second
 /// listener; ESRCH when SECCOMP_FILTER_FLAG_TSYNC finds a thread that cannot have the filter: the kernel returns its ID then.
 pub fn install(filter: &[Insn], flags: u64) -> Result<Option<OwnedFd>> {
     // task 6: seccomp(2) with SECCOMP_SET_MODE_FILTER, flags and a sock_fprog; what it returns is a descriptor only if one was asked for
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
+    // Cut off to 16 bits a length may well be one that the kernel takes.
+    let len = u16::try_from(filter.len()).or(Err(Errno::EINVAL)).during("seccomp", "SECCOMP_SET_MODE_FILTER")?;
+    let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut().cast() };
     // SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
     let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
     let is_listener = flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;

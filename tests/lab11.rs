@@ -27,6 +27,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Uid, fork, setresuid, truncate};
 use predicates::prelude::PredicateBooleanExt;
@@ -692,6 +693,7 @@ fn task6_what_the_kernel_does_not_take() {
                 ("a load that seccomp has not", vec![half_word, allow]),
                 ("a load past the end of seccomp_data", vec![load_word(64), allow]),
                 ("a program without instructions", vec![]),
+                ("a program of 65537 instructions", vec![allow; 65_537]),
             ] {
                 is_refused(what, &program, 0, Errno::EINVAL);
             }
@@ -923,6 +925,26 @@ fn task7_a_kernel_without_it_is_an_error() {
                 read: RULES,
             );
         }
+    });
+}
+
+#[test]
+fn task7_no_descriptor_is_left() {
+    needs!(landlock);
+    on_land(|land| {
+        in_child(|| {
+            let before = names(Path::new("/proc/self/fd"));
+            confines(&[land.at("own"), land.at("other")]);
+            let seen = names(Path::new("/proc/self/fd"));
+            land.is_closed("elsewhere");
+            check!(
+                seen == before,
+                expected: format!("the descriptors {} of before", before.join(", ")),
+                seen: seen.join(", "),
+                likely: "the ruleset, or a directory, is still open: the rules stay when both are closed",
+                read: RULES,
+            );
+        });
     });
 }
 
@@ -1711,6 +1733,7 @@ fn is_refused(what: &str, filter: &[Insn], flags: u64, errno: Errno) {
             Ok(_) if after == before && !loads_anything() => NOTHING_LOADED,
             Ok(_) if after == before => "the refusal was thrown away: the container would run without a filter, and nobody would know",
             Ok(_) if errno == Errno::EACCES => "what was missing was taken without being asked: no_new_privs, which has no way back",
+            Ok(_) if filter.len() > usize::from(u16::MAX) => "sock_fprog's length has 16 bits: cut off to them it was another one, and the first few instructions were loaded",
             Ok(_) => "another program than the one that was given was loaded",
             Err(_) => "the errno was replaced, or another call failed first",
         },
@@ -1774,7 +1797,7 @@ fn own_status(field: &str) -> String {
     status("self", field)
 }
 
-/// Directories with a file in each.
+/// Directories with a file in each, and with what can be taken away from them.
 struct Land(PathBuf);
 
 /// Runs `body` under a shield, with directories to allow and to refuse.
@@ -1787,6 +1810,12 @@ fn on_land(body: impl FnOnce(&Land)) {
         }
         for file in ["file", "own/file", "other/file", "elsewhere/file"] {
             fs::write(land.at(file), "words").expect("a file");
+        }
+        for place in [".", "own", "own/deep", "other", "elsewhere"] {
+            fs::write(land.at(place).join("old"), "words").expect("a file");
+            fs::write(land.at(place).join("old-name"), "words").expect("a file");
+            symlink("x", land.at(place).join("old-link")).expect("a link");
+            fs::create_dir(land.at(place).join("old-directory")).expect("mkdir");
         }
         body(&land);
     });
@@ -1817,17 +1846,20 @@ impl Land {
         let at = |name: &str| self.at(place).join(name);
         let written =
             |path: &Path| OpenOptions::new().append(true).open(path).and_then(|mut file| file.write_all(b"!"));
-        let file = at("new-file");
-        let existing = if at("file").exists() { at("file") } else { at("new-file") };
+        // Of the devices the one that takes no privilege, a whiteout: 0, 0.
+        let node = |name, kind| mknod(&at(name), kind, Mode::S_IRUSR, 0).map_err(Into::into);
         vec![
-            ("to make a file", File::create(&file).map(drop)),
-            ("to write a file", written(&existing)),
+            ("to make a file", File::create(at("new-file")).map(drop)),
+            ("to write a file", written(&at("old"))),
             ("to make a directory", fs::create_dir(at("new"))),
             ("to make a link", symlink("x", at("new-link"))),
-            ("to rename a file", fs::rename(&file, at("renamed"))),
-            ("to remove a file", fs::remove_file(at("renamed"))),
-            ("to remove a link", fs::remove_file(at("new-link"))),
-            ("to remove a directory", fs::remove_dir(at("new"))),
+            ("to make a FIFO", node("new-fifo", SFlag::S_IFIFO)),
+            ("to make a socket", node("new-socket", SFlag::S_IFSOCK)),
+            ("to make a device", node("new-device", SFlag::S_IFCHR)),
+            ("to rename a file", fs::rename(at("old-name"), at("renamed"))),
+            ("to remove a file", fs::remove_file(at("old"))),
+            ("to remove a link", fs::remove_file(at("old-link"))),
+            ("to remove a directory", fs::remove_dir(at("old-directory"))),
         ]
     }
 
@@ -1847,15 +1879,15 @@ impl Land {
     #[track_caller]
     fn is_closed(&self, place: &str) {
         let before = names(&self.at(place));
-        let allowed: Vec<&str> =
-            self.changes(place).into_iter().filter(|(_, result)| result.is_ok()).map(|(what, _)| what).collect();
+        let changes = self.changes(place);
+        let allowed: Vec<&str> = changes.iter().filter(|(_, result)| result.is_ok()).map(|(what, _)| *what).collect();
         check!(
             allowed.is_empty() && names(&self.at(place)) == before,
             expected: format!("nothing to be changed in {place}/, which is below no directory of the list"),
             seen: format!("it was allowed {}", allowed.join(", ")),
             likely: match allowed.len() {
-                8 if calls(libc::SYS_landlock_create_ruleset) => "nothing is refused: a ruleset counts from landlock_restrict_self(2) on",
-                8 => "nothing is refused, and nothing was asked of Landlock",
+                all if all == changes.len() && calls(libc::SYS_landlock_create_ruleset) => "nothing is refused: a ruleset counts from landlock_restrict_self(2) on",
+                all if all == changes.len() => "nothing is refused, and nothing was asked of Landlock",
                 _ => "a right is not handled by the ruleset: what it does not handle, it does not refuse",
             },
             read: RULES,

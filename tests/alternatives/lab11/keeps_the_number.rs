@@ -163,7 +163,8 @@ pub fn install(filter: &[Insn], flags: u64) -> Result<Option<OwnedFd>> {
     let listens = flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
     // The kernel's own word for "some thread cannot follow", in place of its ID.
     let follows = if flags & libc::SECCOMP_FILTER_FLAG_TSYNC != 0 { libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH } else { 0 };
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
+    let len = u16::try_from(filter.len()).or(Err(Errno::EINVAL)).during("seccomp", "the length")?;
+    let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut().cast() };
     // SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
     let status =
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags | follows, &raw const program) };

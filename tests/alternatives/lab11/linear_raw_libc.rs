@@ -127,7 +127,9 @@ pub fn no_new_privs() -> Result<()> {
 pub fn install(filter: &[Insn], flags: u64) -> Result<Option<OwnedFd>> {
     let own: Vec<libc::sock_filter> =
         filter.iter().map(|insn| libc::sock_filter { code: insn.code, jt: insn.jt, jf: insn.jf, k: insn.k }).collect();
-    let program = libc::sock_fprog { len: own.len() as u16, filter: own.as_ptr().cast_mut() };
+    let too_long = || std::io::Error::from_raw_os_error(libc::EINVAL);
+    let len = u16::try_from(filter.len()).ok().ok_or_else(too_long).during("seccomp", "the length")?;
+    let program = libc::sock_fprog { len, filter: own.as_ptr().cast_mut() };
     let address: *const libc::sock_fprog = &program;
     // SAFETY: the program outlives the call, which reads it alone.
     let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, address) };

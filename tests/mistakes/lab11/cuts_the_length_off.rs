@@ -1,0 +1,16 @@
+//! "It has 16 bits."
+//!
+//! task: 6
+//! test: task6_what_the_kernel_does_not_take
+//! says: sock_fprog's length has 16 bits
+
+let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
+// SAFETY: the program and its instructions, of sock_filter's layout, outlive the call, which reads them alone.
+let status = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+let is_listener = flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
+match Errno::result(status).during("seccomp", "SECCOMP_SET_MODE_FILTER")? {
+    // SAFETY: the descriptor is new, and nobody else's.
+    fd if is_listener => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd as i32) })),
+    0 => Ok(None),
+    thread => Err(Errno::ESRCH).during("seccomp", format_args!("thread {thread} has a filter of its own")),
+}
