@@ -108,5 +108,5 @@ pub fn enter(userns: BorrowedFd<'_>) -> Result<()> {
 /// # Errors
 /// EINVAL for a file system that cannot do that; EPERM for who is not root where the file system was mounted.
 pub fn idmapped(source: &Path, userns: BorrowedFd<'_>) -> Result<OwnedFd> {
-    todo!("lab 09, task 7: open_tree(2) with OPEN_TREE_CLONE and AT_RECURSIVE, then mount_setattr(2) with MOUNT_ATTR_IDMAP and userns_fd")
+    todo!("lab 09, task 7: open_tree(2) with OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC and AT_RECURSIVE, then mount_setattr(2) with MOUNT_ATTR_IDMAP and userns_fd")
 }

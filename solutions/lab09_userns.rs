@@ -206,7 +206,7 @@ pub fn enter(userns: BorrowedFd<'_>) -> Result<()> {
 /// # Errors
 /// EINVAL for a file system that cannot do that; EPERM for who is not root where the file system was mounted.
 pub fn idmapped(source: &Path, userns: BorrowedFd<'_>) -> Result<OwnedFd> {
-    // task 7: open_tree(2) with OPEN_TREE_CLONE and AT_RECURSIVE, then mount_setattr(2) with MOUNT_ATTR_IDMAP and userns_fd
+    // task 7: open_tree(2) with OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC and AT_RECURSIVE, then mount_setattr(2) with MOUNT_ATTR_IDMAP and userns_fd
     // nothing: File::open("/dev/null").map(OwnedFd::from).during("open", "/dev/null")
     let path = CString::new(source.as_os_str().as_bytes()).map_err(io::Error::from).during("open_tree", "the path")?;
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;

@@ -16,23 +16,24 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use boxwright::steps::userns;
 use model::ids::{IdMaps, IdRange};
 use model::{Error, NsId, NsKind, Result};
 use nix::errno::Errno;
-use nix::fcntl::AtFlags;
+use nix::fcntl::{AtFlags, FcntlArg, fcntl};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{fstat, fstatat};
+use nix::sys::statvfs::fstatvfs;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, chown, getegid, geteuid, getgroups, setgroups, setresgid, setresuid};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_match};
 use testkit::{
     Explained, Rootfs, Running, SUBORDINATE, Shield, USER, check, dir, disk_dir, drop_capabilities, in_child, inside,
-    moves_only, namespaces, needs, random_name, shielded, start_child, written,
+    moves_only, namespaces, needs, patience, random_name, shielded, start_child, written,
 };
 
 const RULES: &str = "lab09-userns.md, The kernel's rules";
@@ -603,7 +604,43 @@ fn task5_nobody_and_nothing_is_left() {
             read: TASKS,
         );
         nobody_is_left("create()");
+        closed_by_exec(namespace.as_fd(), "create()");
         drop(namespace);
+    });
+}
+
+#[test]
+fn task5_the_child_ends_with_the_caller() {
+    shielded(|| {
+        drop(creates(&own_id()));
+        for _ in 0..20 {
+            let caller = start_child::<()>(|| {
+                loop {
+                    drop(userns::create(&own_id()));
+                }
+            });
+            sleep(Duration::from_millis(1 + u64::from(random(5))));
+            // Killed wherever it is.
+            drop(caller);
+        }
+        let own = fs::read_link("/proc/self/ns/user").expect("the namespace");
+        let elsewhere = || {
+            let processes = fs::read_dir("/proc").expect("/proc").flatten();
+            // A process that has ended has no namespaces.
+            let namespaces = processes.filter_map(|process| fs::read_link(process.path().join("ns/user")).ok());
+            namespaces.filter(|namespace| *namespace != own).count()
+        };
+        let end = Instant::now() + patience(Duration::from_secs(2));
+        while elsewhere() > 0 && Instant::now() < end {
+            sleep(Duration::from_millis(5));
+        }
+        check!(
+            elsewhere() == 0,
+            expected: "nobody to be left in a new namespace whose maker was killed in the middle of create()",
+            seen: format!("{} of 20 are there for ever", elsewhere()),
+            likely: "the child waits to be ended: with a pipe it ends by itself when the last other end is closed, whoever closed it",
+            read: TASKS,
+        );
     });
 }
 
@@ -883,6 +920,23 @@ fn task7_owners_are_those_of_the_namespace() {
     idmapping(|source| {
         let copy = source.copy();
         source.check_owners(&copy, "", "the mount");
+    });
+}
+
+#[test]
+fn task7_nothing_else_is_another() {
+    idmapping(|source| {
+        let copy = source.copy();
+        let [before, seen] = [File::open(&source.path).expect("the source").into(), copy]
+            .map(|directory: OwnedFd| (fstatvfs(&directory).expect("statvfs").flags(), directory));
+        check!(
+            seen.0 == before.0,
+            expected: format!("the flags of the mount to be those of the source: {:?}", before.0),
+            seen: format!("{:?}", seen.0),
+            likely: source.fault().unwrap_or("attr_set has more than MOUNT_ATTR_IDMAP: which options a mount has, the caller says"),
+            read: TASKS,
+        );
+        closed_by_exec(seen.1.as_fd(), "idmapped()");
     });
 }
 
@@ -1582,6 +1636,18 @@ fn nobody_is_left(call: &str) {
             true => "the child is to end, and to be waited for, when something failed too: a `?` in between leaves it",
             false => "nobody waited for it: once the namespace is open, it is to end, and waitpid(2) removes it",
         },
+        read: TASKS,
+    );
+}
+
+/// The container's program is not to have it.
+#[track_caller]
+fn closed_by_exec(descriptor: BorrowedFd<'_>, call: &str) {
+    check!(
+        fcntl(descriptor, FcntlArg::F_GETFD).is_ok_and(|flags| flags & nix::libc::FD_CLOEXEC != 0),
+        expected: format!("the descriptor that {call} returns to be closed by execve(2)"),
+        seen: "one that the next program has too",
+        likely: "every descriptor is asked for with its CLOEXEC: what stays open leads out of the container",
         read: TASKS,
     );
 }
