@@ -504,6 +504,21 @@ fn task5_root_may_stay_root_with_less() {
 }
 
 #[test]
+fn task5_what_was_ambient_is_so_no_more() {
+    on_trial(|| {
+        let some = some_of(own().bounding).without(ids_and_setpcap());
+        give_inheritable(some);
+        for number in some.numbers() {
+            prctl_raw(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u32, number).expect("ambient");
+        }
+        // They stay permitted and inheritable, and whoever is root stays root: nothing else takes them out.
+        let sets =
+            CapSets { bounding: some, inheritable: some, permitted: some, effective: some, ..CapSets::default() };
+        Trial::new(sets, User::default()).becomes();
+    });
+}
+
+#[test]
 fn task5_where_setgroups_is_denied_there_are_none_to_drop() {
     needs!(subuid);
     with_ids(|| {
@@ -1655,6 +1670,9 @@ impl Trial {
                 now if three(now) == three(wanted) && now.ambient == CapSet::EMPTY => {
                     "nothing is ambient: whatever this thread has, its next program, of an ordinary user, has nothing; and a \
                      change of user empties the set"
+                }
+                now if three(now) == three(wanted) && wanted.ambient == CapSet::EMPTY => {
+                    "what was ambient before still is: where none is to be, there is a set to be emptied too"
                 }
                 now if now.permitted == wanted.permitted && now.effective == CapSet::EMPTY => {
                     "the change of user has emptied the effective set: the sets are given after it"
