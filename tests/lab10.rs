@@ -505,7 +505,9 @@ fn task5_root_may_stay_root_with_less() {
 
 #[test]
 fn task5_what_was_ambient_is_so_no_more() {
-    on_trial(|| {
+    needs!(subuid);
+    with_ids(|| {
+        let fault = confine_fault();
         let some = some_of(own().bounding).without(ids_and_setpcap());
         give_inheritable(some);
         for number in some.numbers() {
@@ -514,7 +516,7 @@ fn task5_what_was_ambient_is_so_no_more() {
         // They stay permitted and inheritable, and whoever is root stays root: nothing else takes them out.
         let sets =
             CapSets { bounding: some, inheritable: some, permitted: some, effective: some, ..CapSets::default() };
-        Trial::new(sets, User::default()).becomes();
+        Trial { below: fault, ..Trial::new(sets, User::default()) }.becomes();
     });
 }
 
@@ -584,11 +586,17 @@ fn task5_without_the_capabilities_it_is_refused() {
 fn task5_without_setgid_no_groups_are_kept_in_silence() {
     needs!(subuid);
     with_ids(|| {
-        let (all, fault) = (own(), confine_fault());
+        let all = own();
         // A group to be dropped is all that there is to do: the calls for group 0 and user 0 would change nothing.
         setgroups(&[Gid::from_raw(USER)]).expect("setgroups");
         let rest = all.permitted.without(only(SETGID));
+        let fault = confine_fault();
         give(&CapSets { permitted: rest, effective: rest, ..all });
+        let is_taken = in_child(|| {
+            let user = User { groups: vec![some_id(0)], ..User::default() };
+            caps::confine(&less(CapSet::EMPTY), &user).is_ok()
+        });
+        let fault = fault.or(is_taken.then_some("see task5_groups_that_cannot_be_had_are_no_success"));
         let call = "confine() to root without the caller's groups, without CAP_SETGID,";
         check_refused_confine(caps::confine(&less(CapSet::EMPTY), &User::default()), Errno::EPERM, call, fault);
     });
@@ -1672,7 +1680,7 @@ impl Trial {
                      change of user empties the set"
                 }
                 now if three(now) == three(wanted) && wanted.ambient == CapSet::EMPTY => {
-                    "what was ambient before still is: where none is to be, there is a set to be emptied too"
+                    "where none is to be ambient, the set from before is to be emptied all the same"
                 }
                 now if now.permitted == wanted.permitted && now.effective == CapSet::EMPTY => {
                     "the change of user has emptied the effective set: the sets are given after it"

@@ -941,7 +941,11 @@ fn task7_no_descriptor_is_left() {
                 seen == before,
                 expected: format!("the descriptors {} of before", before.join(", ")),
                 seen: seen.join(", "),
-                likely: "the ruleset, or a directory, is still open: the rules stay when both are closed",
+                likely: if seen.is_empty() {
+                    "nothing can be read any more: see task7_everything_is_read_and_started"
+                } else {
+                    "the ruleset, or a directory, is still open: the rules stay when both are closed"
+                },
                 read: RULES,
             );
         });

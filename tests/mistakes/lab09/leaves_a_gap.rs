@@ -16,7 +16,7 @@ for line in subids.lines() {
     let (Some(outside), Some(count @ 1..)) = numbers else {
         continue; // as newuidmap does with a line that it cannot read
     };
-    let inside = map.last().map_or(0, |last| last.inside + last.count + 1);
+    let inside = map.last().map_or(0, |last| last.inside.saturating_add(last.count).saturating_add(1));
     let range = IdRange { inside, outside, count };
     if map.iter().any(|other| other.overlaps(&range)) {
         return Err(Error::invalid("line of /etc/subuid or /etc/subgid", line, "ids that nothing else gives to you"));

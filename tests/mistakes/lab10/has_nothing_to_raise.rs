@@ -2,7 +2,7 @@
 //!
 //! task: 5
 //! test: task5_what_was_ambient_is_so_no_more
-//! says: what was ambient before still is
+//! says: where none is to be ambient
 
 // First, while CAP_SETPCAP is there.
 drop_bounding(sets.bounding)?;

@@ -2,7 +2,7 @@
 //!
 //! task: 7
 //! test: task7_below_is_written_and_elsewhere_not
-//! says: what it does not handle, it does not refuse
+//! says: it was allowed to make a directory
 
 let writing = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::Refer;
 for directory in directories {
