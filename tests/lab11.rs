@@ -6,7 +6,6 @@
 #![allow(unsafe_code, reason = "fork, and raw system calls")]
 
 use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -33,6 +32,7 @@ use nix::unistd::{ForkResult, Uid, fork, setresuid, truncate};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use testkit::bpf::{self, Call, End};
+use testkit::filtered::{self, Seen};
 use testkit::{
     Explained, Shield, check, dir, drop_capabilities, in_child, needs, patience, rootfs, shielded, start_child, written,
 };
@@ -43,17 +43,8 @@ const TASKS: &str = "lab11-seccomp.md, Tasks";
 const NATIVE: u32 = if cfg!(target_arch = "x86_64") { X86_64 } else { AARCH64 };
 const AARCH64: u32 = 0xc000_00b7;
 const X86: u32 = 0x4000_0003;
-/// Calls that take no argument and change nothing: whatever a filter makes of them, the test's process goes on.
-const HARMLESS: [c_long; 8] = [
-    libc::SYS_getpid,
-    libc::SYS_getppid,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getegid,
-    libc::SYS_gettid,
-    libc::SYS_sched_yield,
-];
+/// No machine has as many calls.
+const LAST: u32 = 600;
 /// What each errno means when a filter is loaded.
 const INSTALL_REASONS: [(Errno, &str); 6] = [
     (
@@ -377,31 +368,31 @@ fn task4_what_is_too_long_is_refused() {
 fn task4_the_kernel_says_what_the_policy_says() {
     shielded(|| {
         let random = &mut Random::new();
-        for _ in 0..4 {
-            let mut policy = random.policy(&[NATIVE, X86], 12);
-            policy.default = Action::ALLOW;
-            // Refused with some errno or allowed: the process goes on.
-            let mut rules: Vec<Rule> = HARMLESS.iter().flat_map(|number| random.some_for(*number as u32)).collect();
-            rules.sort_by_key(|rule| rule.number);
-            policy.archs[0].rules = rules;
-            let filter = assembles(&policy);
-            for number in 0..600 {
-                decides(&filter, &policy, &Call { arch: NATIVE, ..random.call_of(number) });
-            }
-            let own = &policy.archs[0];
-            let calls: Vec<Call> =
-                own.rules.iter().flat_map(|rule| [random.call_for(rule), random.call_of(rule.number)]).collect();
-            loads(&filter);
-            let seen: Vec<Option<i32>> = in_child(|| {
-                load(&filter).expect("the filter that the kernel took");
-                calls.iter().map(errno_of).collect()
-            });
-            for (call, seen) in calls.iter().zip(seen) {
-                let right = verdict(own, policy.default, call);
-                let wanted =
-                    (right & libc::SECCOMP_RET_ACTION_FULL == libc::SECCOMP_RET_ERRNO).then_some(right as i32 & 0xffff);
-                assert_eq!(seen, wanted, "{}: the errno of the kernel, and of the policy", told(call));
-            }
+        for round in 0..4 {
+            let mut policy = random.policy_of_all_kinds(&[NATIVE, X86]);
+            policy.archs[0].x32 = NATIVE == X86_64 && round % 2 == 1;
+            let numbers = 0..LAST;
+            let x32 = if policy.archs[0].x32 { X32_BIT..X32_BIT + LAST } else { 0..0 };
+            let others =
+                if NATIVE == X86_64 && !policy.archs[0].x32 { [X32_BIT, X32_BIT | 39] } else { [LAST, LAST | 0x1000] };
+            let numbers = numbers.chain(x32).chain(others);
+            let calls: Vec<Call> = numbers.map(|number| random.call_of(number)).collect();
+            is_done_by_the_kernel(&policy, 0, calls, random);
+        }
+    });
+}
+
+#[test]
+fn task4_by_i386s_door_the_kernel_takes_its_rules() {
+    shielded(|| {
+        if !filtered::has_i386() {
+            return testkit::needs::skip(module_path!(), "ia32: a kernel that runs 32-bit programs");
+        }
+        let random = &mut Random::new();
+        for _ in 0..2 {
+            let policy = random.policy_of_all_kinds(&[NATIVE, X86]);
+            let calls: Vec<Call> = (0..LAST).map(|number| Call { arch: X86, ..random.call_of(number) }).collect();
+            is_done_by_the_kernel(&policy, 1, calls, random);
         }
     });
 }
@@ -1063,24 +1054,20 @@ fn run_a_profile_that_cannot_be_meant_is_one_line() {
 
 // ---- what the tests stand on ----
 
-/// Numbers that no solution can know beforehand.
-struct Random(u64);
+/// Numbers that no solution can know beforehand, and what is made of them.
+struct Random(testkit::Random);
 
 impl Random {
     fn new() -> Random {
-        Random(RandomState::new().hash_one(11))
+        Random(testkit::Random::new())
     }
 
-    /// Source: splitmix64, which is public domain.
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.bits()
     }
 
     fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.0.below(end)
     }
 
     /// 64 bits: random ones, small ones, and those where the halves meet.
@@ -1127,6 +1114,23 @@ impl Random {
         Action::errno(1 + self.below(4095) as u16)
     }
 
+    /// Any that there is.
+    fn action_of_any_kind(&mut self) -> Action {
+        use libc::{
+            SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_LOG,
+            SECCOMP_RET_TRACE, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF,
+        };
+        let data = 1 + self.below(0xffff) as u32;
+        match self.below(40) {
+            0 => Action([SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD][self.below(2) as usize]),
+            1..5 => Action(SECCOMP_RET_USER_NOTIF),
+            other => {
+                let all = [SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_ERRNO, SECCOMP_RET_TRAP, SECCOMP_RET_TRACE];
+                Action(all[other as usize % all.len()] | data)
+            }
+        }
+    }
+
     /// A condition that can be true and false.
     fn arg(&mut self, index: u32) -> Arg {
         let mask = (self.next() | 1) & !(1 << 63);
@@ -1166,6 +1170,34 @@ impl Random {
                 Rule { number, action, ..rule }
             })
             .collect()
+    }
+
+    /// A policy with every kind of action and condition, of which calls can be made: most have no rule, some have several.
+    fn policy_of_all_kinds(&mut self, archs: &[u32]) -> Policy {
+        let mut policy = self.policy(archs, 0);
+        // Killed one by one, by default, they would all take their time.
+        policy.default = loop {
+            let action = self.action_of_any_kind();
+            if filtered::effect(action.0, &self.call()) != Seen::Killed {
+                break action;
+            }
+        };
+        for arch in &mut policy.archs {
+            let mut numbers: Vec<u32> = (0..40).map(|_| self.below(LAST.into()) as u32).collect();
+            numbers.extend(filtered::HARMLESS.map(|number| number as u32));
+            let mut rules: Vec<Rule> = numbers.into_iter().flat_map(|number| self.some_for(number)).collect();
+            rules.iter_mut().for_each(|rule| rule.action = self.action_of_any_kind());
+            rules.extend(rules.clone().into_iter().filter(|_| arch.arch == X86_64).take(20).map(|rule| Rule {
+                number: rule.number | X32_BIT,
+                action: self.action_of_any_kind(),
+                ..rule
+            }));
+            rules.retain(|rule| c_long::from(rule.number) != filtered::NEEDED);
+            rules.push(Rule { number: filtered::NEEDED as u32, action: Action::ALLOW, args: vec![] });
+            rules.sort_by_key(|rule| rule.number);
+            arch.rules = rules;
+        }
+        policy
     }
 
     fn policy(&mut self, archs: &[u32], count: usize) -> Policy {
@@ -1650,6 +1682,32 @@ fn loads(filter: &[Insn]) {
         likely: unfinished(&[1, 2, 3]).unwrap_or("what no call of the tests comes to has to be right too: a jump past the end, or an end without a return"),
         read: RULES,
     );
+}
+
+/// The filter says what the policy says, and so does the kernel: of `calls`, and of one more for each of the rules.
+#[track_caller]
+fn is_done_by_the_kernel(policy: &Policy, arch: usize, mut calls: Vec<Call>, random: &mut Random) {
+    let filter = assembles(policy);
+    let rules = &policy.archs[arch];
+    calls.extend(rules.rules.iter().map(|rule| Call { arch: rules.arch, ..random.call_for(rule) }));
+    if rules.arch == X86 {
+        // Its registers have as many.
+        calls.iter_mut().flat_map(|call| &mut call.args).for_each(|arg| *arg &= 0xffff_ffff);
+    }
+    // One that kills takes a process each.
+    let mut deaths = 0;
+    calls.retain(|call| {
+        let is_deadly = filtered::effect(verdict(rules, policy.default, call), call) == Seen::Killed;
+        deaths += usize::from(is_deadly);
+        filtered::can_be_tried(call) && (!is_deadly || deaths <= 8)
+    });
+    calls.iter().for_each(|call| decides(&filter, policy, call));
+    loads(&filter);
+    for (call, seen) in calls.iter().zip(filtered::filtered(&filter, &calls)) {
+        let right = verdict(rules, policy.default, call);
+        let wanted = filtered::effect(right, call);
+        assert_eq!(seen, wanted, "{}: what the kernel did, and what the policy says ({right:#010x})", told(call));
+    }
 }
 
 /// Loads a filter, by the tests' own hand.

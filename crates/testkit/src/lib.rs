@@ -6,19 +6,22 @@
 //! - [`check!`], [`Explained`]: failure messages that teach.
 //! - [`needs!`]: what a test needs of the machine, declared.
 //! - [`Rootfs`]: a root file system from this machine's own programs.
-//! - [`bpf`]: filters for system calls, run without a kernel.
+//! - [`bpf`]: filters for system calls, run without a kernel; [`filtered`]: by the kernel.
+//! - [`Random`]: numbers that a failed test can have again.
 
 mod audit;
 pub mod bpf;
 mod cgroup;
 mod children;
 mod failure;
+pub mod filtered;
 mod frame;
 mod host;
 mod inside;
 mod lesson;
 pub mod needs;
 mod patience;
+mod random;
 mod report;
 pub mod rootfs;
 mod shield;
@@ -34,6 +37,7 @@ pub use host::{dir, disk_dir, host_mqueue, remove_tree};
 pub use inside::{Inside, Mount, inside, moves_only, namespaces};
 pub use lesson::{Explained, teach};
 pub use patience::{SLOWNESS, patience};
+pub use random::{Random, SEED};
 pub use rootfs::Rootfs;
 pub use shield::{DEADLINE, Shield, shielded};
 pub use stand_in::refused_at_first;
