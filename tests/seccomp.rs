@@ -136,6 +136,23 @@ fn a_call_that_is_not_known_is_not_there() {
 }
 
 #[test]
+fn a_call_that_no_kernel_has_is_told_and_passed_over() {
+    shielded(|| {
+        let flag = |name: &str| {
+            profile(&format!(
+                r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{{"names": ["{name}"], "action": "SCMP_ACT_ALLOW"}}]}}"#
+            ))
+        };
+        let told = contains("\"opneat\"").and(contains("\"openat\"")).and(contains("\n").count(1));
+        run(&flag("opneat"), "echo started").success().stdout("started\n").stderr(told);
+        for known in ["openat", "riscv_hwprobe"] {
+            run(&flag(known), "echo started").success().stderr("");
+        }
+        run("", "echo started").success().stderr("");
+    });
+}
+
+#[test]
 fn conditions_are_about_the_container() {
     needs!(program = perl);
     shielded(|| {

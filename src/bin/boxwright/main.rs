@@ -21,6 +21,7 @@ use boxwright::steps::{self, caps, limits};
 use cli::{Command, Flags, Places, Run, Who, spec};
 use model::caps::CapSet;
 use model::plan::Resources;
+use model::plan::seccomp::unknown_names;
 use model::{Cgroup, During, Plan, Result, StateDir, VolumeDir, exit, size};
 
 /// The exit code of a command that only looks, and did not find.
@@ -89,6 +90,10 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
     let (user, home) = user::find(flags)?;
     let who = Who { user, home, ids: ids.as_ref(), available: available(ids.is_some())? };
     let spec = spec::from_flags(flags, &id, &places, &who)?;
+    let seccomp = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    for (name, nearest) in seccomp.map(unknown_names).unwrap_or_default() {
+        eprintln!("boxwright: seccomp: there is no system call {name:?}, and it is passed over; {nearest:?} is one");
+    }
     let here = env::current_dir().during("getcwd", "the working directory")?;
     let (plan, left_out) = run::leave_out_unwritten(Plan::from_spec(&id, &spec, &here)?);
     if !left_out.is_empty() {

@@ -1,12 +1,15 @@
 //! Which system calls a container may make: an OCI policy, with every name a number.
 
+mod names;
+
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSeccompOperator, LinuxSyscall,
+    LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSeccompOperator, LinuxSyscall,
 };
 
 use crate::error::{Error, Result};
+use names::{NATIVE, TABLES, Table};
 
 /// What is done about a system call, as a filter returns it: an action and, in the lower 16 bits, what goes with it.
 /// Source: seccomp(2).
@@ -173,17 +176,31 @@ fn action(action: LinuxSeccompAction, data: Option<u32>) -> Result<Action> {
 
 /// A name that no machine has is refused where it takes something away: it would take away nothing.
 fn check_names(syscall: &LinuxSyscall, default: Action) -> Result<()> {
-    let is_known = |name: &String| TABLES.iter().any(|table| (table.number)(name).is_some());
     let allows = syscall.action() == LinuxSeccompAction::ScmpActAllow;
     if default != Action::ALLOW || allows {
         return Ok(());
     }
-    match syscall.names().iter().find(|name| !is_known(name)) {
+    match syscall.names().iter().find(|name| !names::is_known(name)) {
         Some(name) => {
-            Err(Error::invalid("linux.seccomp name", name, "a system call: as it is, nothing would be refused"))
+            let right =
+                format!("a system call, such as {:?}: as it is, nothing would be refused", names::nearest(name));
+            Err(Error::invalid("linux.seccomp name", name, right))
         }
         None => Ok(()),
     }
+}
+
+/// The names of a configuration that no architecture has a call for, each with the nearest that one has. Their rules are passed over,
+/// as Docker does: a profile is for kernels that are not written yet, too. So whoever misspelt one has to be told.
+#[must_use]
+pub fn unknown_names(seccomp: &LinuxSeccomp) -> Vec<(&str, &'static str)> {
+    let mut unknown: Vec<(&str, &str)> = Vec::new();
+    for name in seccomp.syscalls().iter().flatten().flat_map(LinuxSyscall::names) {
+        if !names::is_known(name) && unknown.iter().all(|(told, _)| told != name) {
+            unknown.push((name, names::nearest(name)));
+        }
+    }
+    unknown
 }
 
 /// The conditions of a rule: all of them at once; or each on its own, as runc has it, when one argument has several.
@@ -247,41 +264,6 @@ fn listener(seccomp: &LinuxSeccomp, archs: &[ArchRules]) -> Result<Option<Listen
     }
 }
 
-/// The numbers of an architecture's calls.
-#[derive(Clone, Copy)]
-struct Table {
-    oci: Arch,
-    audit: u32,
-    /// What is set in each number.
-    bit: u32,
-    number: fn(&str) -> Option<u32>,
-}
-
-macro_rules! table {
-    ($oci:ident, $module:ident, $audit:expr, $bit:expr) => {
-        Table {
-            oci: Arch::$oci,
-            audit: $audit,
-            bit: $bit,
-            number: |name| Some(name.parse::<syscalls::$module::Sysno>().ok()?.id() as u32),
-        }
-    };
-}
-
-/// Source: `<linux/audit.h>`.
-const TABLES: [Table; 5] = [
-    table!(ScmpArchX86_64, x86_64, X86_64, 0),
-    table!(ScmpArchX32, x86_64, X86_64, X32_BIT),
-    table!(ScmpArchX86, x86, 0x4000_0003, 0),
-    table!(ScmpArchAarch64, aarch64, 0xc000_00b7, 0),
-    table!(ScmpArchArm, arm, 0x4000_0028, 0),
-];
-/// This machine's own, which is always among those of a policy.
-#[cfg(target_arch = "x86_64")]
-const NATIVE: Table = TABLES[0];
-#[cfg(target_arch = "aarch64")]
-const NATIVE: Table = TABLES[3];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,8 +314,38 @@ mod tests {
             format!(r#"{{"defaultAction": "{default}", "syscalls": [{{"names": ["unshar"], "action": "{action}"}}]}}"#)
         };
         let refused = policy(&json("SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO")).unwrap_err().to_string();
-        assert!(refused.contains("\"unshar\""), "{refused}");
+        assert!(refused.contains("\"unshar\"") && refused.contains("such as \"unshare\""), "{refused}");
         assert!(policy(&json("SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW")).is_ok());
+    }
+
+    #[test]
+    fn a_name_of_no_machine_is_told_with_the_nearest() {
+        let json = |names: &str| {
+            let json = format!(
+                r#"{{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{{"names": [{names}], "action": "SCMP_ACT_ALLOW"}}]}}"#
+            );
+            serde_json::from_str::<LinuxSeccomp>(&json).unwrap()
+        };
+        let misspelt = json(r#""opneat", "read", "file_setatr", "opneat", "get_tsl""#);
+        assert_eq!(
+            unknown_names(&misspelt),
+            [("opneat", "openat"), ("file_setatr", "file_setattr"), ("get_tsl", "get_tls")]
+        );
+        // Docker's and podman's profiles have these, for other machines, beside those of ours.
+        let foreign = r#""breakpoint", "cacheflush", "riscv_flush_icache", "riscv_hwprobe", "s390_pci_mmio_read",
+            "s390_runtime_instr", "set_tls", "swapcontext", "sync_file_range2", "syscall", "timerfd", "break",
+            "epoll_ctl_old", "pciconfig_iobase", "query_module", "uretprobe", "_newselect", "getsid""#;
+        assert_eq!(unknown_names(&json(foreign)), []);
+    }
+
+    #[test]
+    fn arms_own_calls_are_behind_all_others() {
+        let json = r#"{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_ARM", "SCMP_ARCH_X86"],
+            "syscalls": [{"names": ["set_tls", "write", "break"], "action": "SCMP_ACT_ALLOW"}]}"#;
+        let policy = policy(json).unwrap();
+        let numbers = |arch| of(&policy, arch).rules.iter().map(|rule| rule.number).collect::<Vec<_>>();
+        assert_eq!(numbers(0x4000_0028), [4, 0xf_0005]);
+        assert_eq!(numbers(0x4000_0003), [4, 17]);
     }
 
     #[test]
