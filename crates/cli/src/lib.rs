@@ -9,7 +9,7 @@ mod devices;
 pub mod flags;
 mod mounts;
 pub mod resources;
-mod seccomp;
+pub mod seccomp;
 mod security;
 pub mod spec;
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::spec::Built;
 
 /// boxwright's own profile, in Docker's form.
-pub(crate) const DEFAULT: &str = include_str!("seccomp/default.json");
+pub const DEFAULT: &str = include_str!("seccomp/default.json");
 
 /// What Docker's profile and the OCI specification's `linux.seccomp` have; a field that neither has is an error, since a rule
 /// without the condition that was meant allows more.
@@ -75,7 +75,7 @@ struct Conditions {
 
 /// Where a profile is to be used.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub struct Place {
     /// What the container's processes may get at most.
     pub bounding: CapSet,
     /// The running kernel's version, major and minor.
@@ -86,7 +86,7 @@ pub(crate) struct Place {
 ///
 /// # Errors
 /// [`Error::Invalid`] that says where and why it is no profile.
-pub(crate) fn read(source: &str, json: &str, place: Place) -> Result<LinuxSeccomp> {
+pub fn read(source: &str, json: &str, place: Place) -> Result<LinuxSeccomp> {
     let profile: Profile = serde_json::from_str(json).map_err(|error| {
         // It quotes the profile, which is somebody else's text: no line ends and no escapes of it on a terminal.
         let why = error.to_string().replace(char::is_control, " ");
@@ -245,117 +245,6 @@ mod tests {
         ] {
             let said = read("the file", json, PLACE).unwrap_err().to_string();
             assert!(said.contains(words) && said.contains("the file") && said.lines().count() == 1, "{json}: {said}");
-        }
-    }
-
-    /// Numbers from a seed. Source: splitmix64, which is public domain.
-    struct Random(u64);
-
-    impl Random {
-        fn new() -> Random {
-            use std::hash::{BuildHasher, RandomState};
-            Random(RandomState::new().hash_one(0))
-        }
-
-        fn below(&mut self, end: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((mixed ^ (mixed >> 31)) % end as u64) as usize
-        }
-    }
-
-    /// The strings of a JSON text: where each is, between its quotes, and whether it names a field.
-    fn strings(json: &str) -> Vec<(std::ops::Range<usize>, bool)> {
-        let quotes: Vec<usize> = json.match_indices('"').map(|(at, _)| at).collect();
-        let string = |pair: &[usize]| (pair[0] + 1..pair[1], json[pair[1] + 1..].starts_with(':'));
-        quotes.chunks(2).map(string).collect()
-    }
-
-    /// The text with one letter of a string made another.
-    fn misspelt(random: &mut Random, json: &str, string: &std::ops::Range<usize>) -> String {
-        let at = string.start + random.below(string.len());
-        let other = if json.as_bytes()[at] == b'q' { "x" } else { "q" };
-        format!("{}{other}{}", &json[..at], &json[at + 1..])
-    }
-
-    #[test]
-    fn damaged_profiles_are_refused_or_understood() {
-        let random = &mut Random::new();
-        for _ in 0..300 {
-            let mut bytes = DEFAULT.as_bytes().to_vec();
-            for _ in 0..=random.below(3) {
-                let at = random.below(bytes.len());
-                bytes[at] = random.below(128) as u8;
-            }
-            // No panic, and no policy without a text that is JSON.
-            let json = String::from_utf8(bytes).unwrap();
-            match read("test", &json, PLACE) {
-                Ok(seccomp) => {
-                    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
-                    let _ = Policy::from_oci(&seccomp);
-                }
-                Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
-            }
-        }
-        for _ in 0..100 {
-            let end = random.below(DEFAULT.trim_end().len());
-            assert!(read("test", &DEFAULT[..end], PLACE).is_err(), "cut off after {end} bytes");
-        }
-    }
-
-    #[test]
-    fn a_misspelt_field_or_action_is_refused() {
-        let random = &mut Random::new();
-        let own: Vec<_> = strings(DEFAULT)
-            .into_iter()
-            .filter(|(string, is_field)| *is_field || DEFAULT[string.clone()].starts_with("SCMP_"))
-            .collect();
-        for _ in 0..200 {
-            let (string, _) = &own[random.below(own.len())];
-            let json = misspelt(random, DEFAULT, string);
-            // Of archMap, the machine's own line alone is looked up by a name.
-            if DEFAULT[..string.start].ends_with("\"architecture\": \"") {
-                continue;
-            }
-            assert!(
-                read("test", &json, PLACE).is_err(),
-                "{:?} made {:?}",
-                &DEFAULT[string.clone()],
-                &json[string.clone()]
-            );
-        }
-    }
-
-    #[test]
-    fn a_misspelt_call_is_never_one_more() {
-        let random = &mut Random::new();
-        let allowed = |json: &str| -> std::collections::BTreeSet<(u32, u32)> {
-            let policy = Policy::from_oci(&read("test", json, PLACE).unwrap()).unwrap();
-            let of = |arch: &model::plan::seccomp::ArchRules| {
-                let first = arch.rules.chunk_by(|one, other| one.number == other.number).map(|chunk| chunk[0].clone());
-                let of_arch = arch.arch;
-                first.filter(|rule| rule.action == Action::ALLOW).map(|rule| (of_arch, rule.number)).collect::<Vec<_>>()
-            };
-            policy.archs.iter().flat_map(of).collect()
-        };
-        let right = allowed(DEFAULT);
-        // A rule that refuses a part of a call has to come first: without it, the rest is allowed, as it stands there.
-        let is_call = |(string, is_field): &(std::ops::Range<usize>, bool)| {
-            let name = &DEFAULT[string.clone()];
-            let is_known = name.parse::<syscalls::x86_64::Sysno>().is_ok();
-            !is_field && is_known && !["ioctl", "socket"].contains(&name)
-        };
-        let calls: Vec<_> = strings(DEFAULT).into_iter().filter(is_call).collect();
-        assert!(calls.len() > 300, "{}", calls.len());
-        for _ in 0..60 {
-            let (string, _) = &calls[random.below(calls.len())];
-            let json = misspelt(random, DEFAULT, string);
-            if json[string.clone()].parse::<syscalls::x86_64::Sysno>().is_ok() {
-                continue;
-            }
-            let more: Vec<_> = allowed(&json).difference(&right).copied().collect();
-            assert_eq!(more, [], "{:?} made {:?}", &DEFAULT[string.clone()], &json[string.clone()]);
         }
     }
 }
