@@ -90,6 +90,10 @@ fn names_of(call: &Call) -> impl Iterator<Item = &'static str> {
         X86_64 => syscalls::x86_64::Sysno::new(number).map(|call| call.name()),
         0x4000_0003 => syscalls::x86::Sysno::new(number).map(|call| call.name()),
         0xc000_00b7 => syscalls::aarch64::Sysno::new(number).map(|call| call.name()),
+        // ARM's own, behind all others.
+        _ if number > 0xf_0000 => {
+            ["breakpoint", "cacheflush", "usr26", "usr32", "set_tls", "get_tls"].get(number - 0xf_0001).copied()
+        }
         _ => syscalls::arm::Sysno::new(number).map(|call| call.name()),
     };
     name.map(|name| name.trim_start_matches("r#")).into_iter()

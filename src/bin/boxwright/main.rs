@@ -90,12 +90,12 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
     let (user, home) = user::find(flags)?;
     let who = Who { user, home, ids: ids.as_ref(), available: available(ids.is_some())? };
     let spec = spec::from_flags(flags, &id, &places, &who)?;
+    let here = env::current_dir().during("getcwd", "the working directory")?;
+    let (plan, left_out) = run::leave_out_unwritten(Plan::from_spec(&id, &spec, &here)?);
     let seccomp = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
     for (name, nearest) in seccomp.map(unknown_names).unwrap_or_default() {
         eprintln!("boxwright: seccomp: there is no system call {name:?}, and it is passed over; {nearest:?} is one");
     }
-    let here = env::current_dir().during("getcwd", "the working directory")?;
-    let (plan, left_out) = run::leave_out_unwritten(Plan::from_spec(&id, &spec, &here)?);
     if !left_out.is_empty() {
         let parts: Vec<_> = left_out.iter().map(|lab| format!("{} (lab {:02})", lab.gives, lab.number)).collect();
         eprintln!("boxwright: left out, not written yet: {}", parts.join(", "));
