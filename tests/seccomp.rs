@@ -204,6 +204,23 @@ fn the_supervisor_has_it_too() {
     });
 }
 
+#[test]
+fn no_init_starts_under_a_filter_that_answers_capset() {
+    shielded(|| {
+        // "Done", and nothing was: the supervisor would keep the SYS_ADMIN that the filter was loaded with.
+        let flag = profile(
+            r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["capset"], "action": "SCMP_ACT_ERRNO", "errnoRet": 0}]}"#,
+        );
+        let script = "grep Cap /proc/1/status";
+        let told = contains("capset").and(contains("CAP_SYS_ADMIN is still there")).and(contains("\n").count(1));
+        run(&format!("--init {flag}"), script).failure().stdout("").stderr(told);
+        // It is not there in the first place; and an exec takes it without being asked.
+        for flags in ["--init --security-opt no-new-privileges", ""] {
+            run(&format!("{flags} {flag}"), script).success().stdout(contains("00000000a80425fb").count(3));
+        }
+    });
+}
+
 #[cfg(target_arch = "x86_64")]
 mod other_numbers {
     use super::*;

@@ -1,7 +1,7 @@
 //! The steps that take power from the command. Nothing that needs any comes after them.
 
-use std::fs;
-use std::io::{self, IoSlice};
+use std::fs::{self, File};
+use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use serde_json::json;
 
 use super::handshake::ChildEnd;
 use crate::steps::{caps, pid, seccomp};
+
+const STATUS: &str = "/proc/self/status";
 
 /// Makes the calling process what the plan says that the command may be. `listener` is who answers for system calls, and the PID
 /// that they know this process by.
@@ -41,14 +43,33 @@ pub fn give_up_power(plan: &Plan, parent: &ChildEnd, listener: Option<(UnixStrea
         let directories: Vec<PathBuf> = plan.landlock.iter().chain(&own).cloned().collect();
         seccomp::write_only_below(&directories)?;
     }
+    // An exec gives no more than the bounding set has, so it is an init alone that keeps what it keeps.
+    let status = (needs_admin && plan.init).then(|| File::open(STATUS).during("open", STATUS)).transpose()?;
     if let Some(policy) = &plan.seccomp {
         // After everything that it may refuse.
         filter(plan, policy, listener)?;
     }
     match &plan.caps {
-        Some(sets) if needs_admin => caps::set(sets),
+        Some(sets) if needs_admin => {
+            caps::set(sets)?;
+            status.map_or(Ok(()), |status| is_given_up(status, sets))
+        }
         _ => Ok(()),
     }
+}
+
+/// Reads what the kernel says. From here on a filter answers for it: capset(2) may have returned 0 and not been made. A file that
+/// was opened before has the kernel's text or none.
+fn is_given_up(mut status: File, sets: &CapSets) -> Result<()> {
+    // At once: the fewer calls are made here, the fewer a policy has to allow.
+    let mut bytes = [0; 8192];
+    let length = status.read(&mut bytes).during("read", STATUS)?;
+    let kept = caps::read(&String::from_utf8_lossy(&bytes[..length]))?.permitted.without(sets.permitted);
+    if kept == CapSet::EMPTY {
+        return Ok(());
+    }
+    let why = format!("{} is still there: the filter answers in the kernel's place", kept.names().join(", "));
+    Err(io::Error::other(why)).during("capset", "the init")
 }
 
 /// AppArmor's and SELinux's word for what the next exec makes of this process. Source: proc_pid_attr(5).
