@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::mount::{MsFlags, mount, umount};
+use nix::sched::{CloneFlags, unshare};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
-use testkit::{Rootfs, Shield, dir, needs, shielded};
+use testkit::{Rootfs, Shield, dir, drop_capabilities, in_child, needs, shielded};
 
 /// `boxwright run FLAGS -- sh -c SCRIPT`; the flags are split at spaces.
 fn run(flags: &str, script: &str) -> assert_cmd::assert::Assert {
@@ -137,6 +138,38 @@ fn one_id_alone_is_told_and_works() {
         let seen = command.assert().success().stdout("0 1000 1\n");
         seen.stderr(contains("no newuidmap (package uidmap)").and(contains("\n").count(1)));
     });
+}
+
+#[test]
+fn who_has_no_subordinate_ids_is_told_and_alone() {
+    shielded(|| {
+        in_child(|| {
+            become_a_user_whom_no_file_names();
+            for flags in ["", "--init", "--rootfs host --read-only", "--privileged", "--user 0:0"] {
+                let seen = run(flags, "id -u; echo $(cat /proc/self/uid_map)").success().stdout("0\n0 1000 1\n");
+                seen.stderr(contains("/etc/subuid has no line for ").and(contains("one user and one group")));
+            }
+            // Nobody else is there to be.
+            run("--user 7", "true").failure().stderr(contains("setresgid 7: EINVAL"));
+            assert_eq!(states(), Vec::<String>::new());
+        });
+    });
+}
+
+/// An ordinary user, 1000, in a user namespace that has one id, where nobody has subordinate ids.
+fn become_a_user_whom_no_file_names() {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let none = dir().join("none");
+    fs::write(&none, "").unwrap();
+    mount(Some("none"), "/", None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC, None::<&str>).unwrap();
+    for file in ["/etc/subuid", "/etc/subgid"] {
+        mount(Some(&none), file, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+    }
+    unshare(CloneFlags::CLONE_NEWUSER).unwrap();
+    for (file, text) in [("setgroups", "deny"), ("uid_map", "1000 0 1"), ("gid_map", "1000 0 1")] {
+        fs::write(format!("/proc/self/{file}"), text).unwrap();
+    }
+    drop_capabilities();
 }
 
 #[test]
