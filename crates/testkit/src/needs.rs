@@ -23,7 +23,12 @@ pub enum Need {
     Program(&'static str),
     /// A kernel with Landlock switched on.
     Landlock,
+    /// A machine that may be broken: a virtual one that was started for that.
+    Disposable,
 }
+
+/// The word on the kernel's command line of a machine that may be broken.
+pub const DISPOSABLE: &str = "boxwright.disposable";
 
 impl Need {
     /// Why it is not met and how to get it; nothing when it is met.
@@ -52,6 +57,11 @@ impl Need {
             Need::Landlock => (
                 crate::sys::landlock_abi().is_some(),
                 "landlock: Linux 5.13 with landlock in the list of security modules, lsm=landlock,… on its command line".to_owned(),
+            ),
+            Need::Disposable => (
+                // Not the environment, which somebody could keep for too long.
+                fs::read_to_string("/proc/cmdline").is_ok_and(|words| words.split(' ').any(|word| word.trim() == DISPOSABLE)),
+                "a machine that may be broken: cargo lab vm".to_owned(),
             ),
         };
         (!met).then_some(how)
@@ -91,7 +101,7 @@ pub fn skip(lab: &str, need: &str) {
 
 /// Skips the test, loudly, unless the machine has what it needs:
 /// `needs!(root)`, `needs!(user)`, `needs!(cgroup = cpu)`, `needs!(cgroup_v2)`, `needs!(kernel = 5.12)`,
-/// `needs!(subuid)`, `needs!(landlock)`, `needs!(program = newuidmap)`; several at once with commas between.
+/// `needs!(subuid)`, `needs!(landlock)`, `needs!(disposable)`, `needs!(program = newuidmap)`; several at once with commas between.
 #[macro_export]
 macro_rules! needs {
     ($($need:ident $(= $value:tt)?),+ $(,)?) => {
@@ -102,6 +112,7 @@ macro_rules! needs {
     (@one root) => { $crate::needs::Need::Root };
     (@one user) => { $crate::needs::Need::User };
     (@one landlock) => { $crate::needs::Need::Landlock };
+    (@one disposable) => { $crate::needs::Need::Disposable };
     (@one subuid) => { $crate::needs::Need::Subuid };
     (@one cgroup_v2) => { $crate::needs::Need::CgroupV2 };
     (@one cgroup = $controller:tt) => { $crate::needs::Need::Cgroup(stringify!($controller)) };

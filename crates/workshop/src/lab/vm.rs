@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use super::Usage;
 use super::paint::DIM;
 use crate::course::Course;
+use testkit::needs::DISPOSABLE;
 
 const PROCESSORS: &str = "2";
 const MEMORY: &str = "3G";
@@ -106,7 +107,7 @@ fn machine(bin: &Path, kernel: &Path, kvm: bool, script: &Path, interactive: boo
     let paths = [bin.to_owned()].into_iter().chain(env::split_paths(&path)).chain(parts::SBIN.map(PathBuf::from));
     vng.env("PATH", env::join_paths(paths).unwrap_or(path.clone()));
     vng.arg("--run").arg(kernel).args(["--name", "boxwright", "--user", "root"]);
-    vng.args(["--cpus", PROCESSORS, "--memory", MEMORY, "--append", NOT_LOADED]);
+    vng.args(["--cpus", PROCESSORS, "--memory", MEMORY, "--append", NOT_LOADED, "--append", DISPOSABLE]);
     // Where virtme-ng finds virtiofsd it would take a machine type without PCI, which has no place for ours.
     vng.args(["--force-9p", "--disable-microvm"]).arg(format!("--qemu-opts=-virtfs {FILES}"));
     if !kvm {
