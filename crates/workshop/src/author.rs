@@ -3,6 +3,7 @@
 //! Each command gives its findings, one a fault of the course; an error is a check that could not be made.
 
 mod all;
+mod attacks;
 mod audit;
 mod bench;
 mod chapter;
@@ -18,6 +19,7 @@ mod tree;
 mod variant;
 
 use std::fmt::Display;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -68,6 +70,12 @@ enum Command {
         #[arg(long, conflicts_with = "lab")]
         all_in_one: bool,
     },
+    /// Each attack works with every layer taken out of the source, and every wall refuses it alone
+    Attacks {
+        /// Build only, and put every `boxwright`, and a list of them, into this directory: to be run elsewhere
+        #[arg(long, value_name = "DIR")]
+        build: Option<PathBuf>,
+    },
     /// With only some labs written, their tests pass and `boxwright run` says what is missing
     Prefixes,
     /// Runs a command, and finds what it leaves on this machine
@@ -114,6 +122,8 @@ pub fn run(cli: &Cli) -> Result<bool> {
         Command::StarterTests(which) => each(which, &mut bench()?, right::starter_tests)?,
         Command::Alternatives { all_in_one: true, .. } => right::all_in_one(&mut bench()?)?,
         Command::Alternatives { which, .. } => each(which, &mut bench()?, right::alternatives)?,
+        Command::Attacks { build: None } => attacks::attacks(&mut bench()?)?,
+        Command::Attacks { build: Some(directory) } => attacks::build(&mut bench()?, directory)?,
         Command::Prefixes => prefixes::prefixes(&mut bench()?)?,
         Command::Transcripts { which, write } => transcripts::transcripts(&course, which.lab, *write)?,
         Command::Links => links::links(&course)?,

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::bench::Bench;
 use super::prefixes::{self, State};
-use super::{check, links, mistakes, right, say, transcripts};
+use super::{attacks, check, links, mistakes, right, say, transcripts};
 use crate::course::{Course, Lab};
 
 /// What a worker takes at a time.
@@ -27,6 +27,8 @@ enum Unit {
     State(State),
     /// A whole-file alternative for every lab at once.
     AllInOne,
+    /// Every attack in every state.
+    Attacks,
 }
 
 /// Every unit, in the same order for every worker: the large ones first, so that nobody is left with one at the end.
@@ -35,7 +37,7 @@ fn units(course: &Course) -> Vec<Unit> {
     let mut labs = course.labs.clone();
     labs.sort_by_key(|lab| std::cmp::Reverse(size(lab)));
     let states = prefixes::states(&course.labs).into_iter().map(Unit::State);
-    labs.into_iter().map(Unit::Lab).chain([Unit::AllInOne]).chain(states).collect()
+    labs.into_iter().map(Unit::Lab).chain([Unit::AllInOne, Unit::Attacks]).chain(states).collect()
 }
 
 /// Shares the checks out, prints what each worker said, one after the other, and returns its findings.
@@ -116,6 +118,7 @@ fn try_unit(bench: &mut Bench, unit: &Unit) -> Result<Vec<String>> {
         Unit::Lab(lab) => lab,
         Unit::State(state) => return prefixes::state(bench, state),
         Unit::AllInOne => return right::all_in_one(bench),
+        Unit::Attacks => return attacks::attacks(bench),
     };
     let mut findings = Vec::new();
     type Check = fn(&mut Bench, &Lab) -> Result<Vec<String>>;

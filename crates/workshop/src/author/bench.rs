@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -101,11 +102,20 @@ pub fn persist(mut check: impl FnMut() -> Result<Vec<String>>) -> Result<Vec<Str
 
 /// Builds and runs the tests of `lab`, or those with `filter` in their names, and looks at the host before and after.
 pub fn test(cargo: &Cargo, lab: &Lab, filter: Option<&str>) -> Result<Attempt> {
+    run(cargo, &lab.name(), |command| {
+        command.args(filter);
+    })
+}
+
+/// The same with any test program, started as `prepare` wants it.
+pub fn run(cargo: &Cargo, program: &str, prepare: impl FnOnce(&mut Command)) -> Result<Attempt> {
     let (before, start) = (host::snapshot()?, Instant::now());
-    let outcome = match cargo.build_test(&lab.name())? {
+    let outcome = match cargo.build_test(program)? {
         Build::Failed { rendered } => Outcome::Broken(rendered),
         Build::Ready { program, .. } => {
-            Outcome::Ran(libtest::run(cargo.command(&program).arg(THREADS).args(filter), LIMIT)?)
+            let mut command = cargo.command(&program);
+            prepare(command.arg(THREADS));
+            Outcome::Ran(libtest::run(&mut command, LIMIT)?)
         }
     };
     let took = start.elapsed();
