@@ -95,13 +95,23 @@ fn load_a_module() {
 fn read_a_disk() {
     needs!(disposable, root, subuid, program = losetup, program = modprobe, cgroup = devices);
     attack_from_each(|container| {
-        let (image, text) = (dir().join("image"), random_name("secret"));
-        fs::write(&image, format!("{text:4096}")).expect("a file");
-        host_says("modprobe", &["loop"]);
-        let disk = host_says("losetup", &["--find", "--show", "--read-only", &image.display().to_string()]);
-        let number = disk.trim_start_matches("/dev/loop");
-        let said = container.run("", &format!("mknod /dev/disk b 7 {number} && cat /dev/disk"));
-        host_says("losetup", &["--detach", &disk]);
-        container.judge(&["devices"], said.contains(&text), &said);
+        read_disk(container, "", |number| format!("mknod /dev/disk b 7 {number} && cat /dev/disk"));
     });
+}
+
+#[test]
+fn read_a_disk_by_the_hosts_node() {
+    needs!(disposable, root, subuid, program = losetup, program = modprobe, cgroup = devices);
+    attack_from_each(|container| read_disk(container, "-v /dev:/volume", |number| format!("cat /volume/loop{number}")));
+}
+
+/// Reads a disk of the host by `script`, which is told its number.
+fn read_disk(container: Container, flags: &str, script: impl FnOnce(&str) -> String) {
+    let (image, text) = (dir().join("image"), random_name("secret"));
+    fs::write(&image, format!("{text:4096}")).expect("a file");
+    host_says("modprobe", &["loop"]);
+    let disk = host_says("losetup", &["--find", "--show", "--read-only", &image.display().to_string()]);
+    let said = container.run(flags, &script(disk.trim_start_matches("/dev/loop")));
+    host_says("losetup", &["--detach", &disk]);
+    container.judge(&["devices"], said.contains(&text), &said);
 }
