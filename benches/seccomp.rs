@@ -22,7 +22,7 @@ use cli::{Command, Flags, Places, Who, spec};
 use model::caps::CapSet;
 use model::plan::User;
 use model::plan::seccomp::{Action, ArchRules, Insn, Policy};
-use model::{Error, Plan, Result, VolumeDir};
+use model::{Error, Layers, Plan, Result, VolumeDir};
 
 const ROUNDS: usize = 1000;
 /// Of one round: about a tenth of a millisecond, so that most are over before anybody else gets the processor.
@@ -102,7 +102,8 @@ fn default_policy() -> Result<Policy> {
     let Command::Run(run) = Flags::parse_from(["boxwright", "run", "true"]).command else {
         return Err(Error::invalid("the command line", "run true", "a run"));
     };
-    let places = Places { container: "/nowhere".into(), volumes: VolumeDir::of_the_caller() };
+    let places =
+        Places { container: "/nowhere".into(), volumes: VolumeDir::of_the_caller(), layers: Layers::of_the_caller() };
     let who = Who { user: User::default(), home: "/".to_owned(), ids: None, available: CapSet::ALL };
     let spec = spec::from_flags(&run, "bench", &places, &who)?;
     let policy = Plan::from_spec("bench", &spec, Path::new("/"))?.seccomp;

@@ -33,7 +33,22 @@ pub enum Command {
         pid: Option<i32>,
     },
     /// List the running containers
-    Ps,
+    Ps {
+        /// Those too that have ended, and whose layers are kept (lab 12)
+        #[arg(short, long)]
+        all: bool,
+    },
+    /// Show what a container has added (A), changed (C) and deleted (D) in its root file system (lab 12)
+    Diff {
+        /// The container; it may have ended
+        name: String,
+    },
+    /// Remove containers that have ended, and what they have written (lab 12)
+    Rm {
+        /// The containers
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Look at the named volumes, or remove some (lab 06)
     #[command(subcommand)]
     Volume(Volume),
@@ -203,11 +218,15 @@ pub struct Run {
     /// Start a small init as PID 1, which reaps orphans and passes signals on, and the command as its child (lab 03)
     #[arg(long)]
     pub init: bool,
-    /// The directory that becomes /, or the word `host`: a small one is built from this machine's own
-    /// programs, and removed at the end; in a DIR the directories to mount on, such as `proc`, are made when
-    /// they are missing, and stay [default: the host's /] (labs 04 and 05)
+    /// The directory that is seen as /, and stays as it is: the container writes to a layer of its own (lab 12; before, to
+    /// DIR itself); or the word `host`: a small one is built from this machine's own programs, and removed at the end
+    /// [default: the host's /] (labs 04 and 05)
     #[arg(long, value_name = "DIR|host")]
     pub rootfs: Option<PathBuf>,
+    /// How it gets a layer of its own: by an overlay, by a full copy, or by a snapshot, when DIR is a btrfs subvolume
+    /// [default: overlay, else vfs] (lab 12)
+    #[arg(long, value_name = "DRIVER")]
+    pub storage_driver: Option<Driver>,
     /// Let a file or directory of the host (an absolute path or ./relative), or a volume by its name, be seen at
     /// DST; DST alone gets a volume that goes with the container; idmap: to a remapped container too, files belong to whom
     /// they belong to on the disk (lab 06)
@@ -249,7 +268,7 @@ pub struct Run {
     /// The container's name [default: 12 random hexadecimal digits]
     #[arg(long)]
     pub name: Option<String>,
-    /// Accepted for Docker's sake: before lab 12 nothing of a container outlives it
+    /// Let what it has written go with it; else it is kept until `boxwright rm` (lab 12; before, nothing is kept)
     #[arg(long)]
     pub rm: bool,
     /// The command and its arguments
@@ -264,6 +283,17 @@ pub enum Format {
     Table,
     /// For programs: one object a line.
     Json,
+}
+
+/// How a container gets a root file system of its own from one that it shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Driver {
+    /// What is written is copied then, and nothing else.
+    Overlay,
+    /// Everything is copied before it starts.
+    Vfs,
+    /// What is written is copied then, block by block.
+    Btrfs,
 }
 
 /// Whose System V objects and POSIX queues the container sees.
@@ -306,6 +336,7 @@ impl Run {
             (devices || self.oom_score_adj.is_some(), 8),
             (user || caps, 10),
             (!self.security_opt.is_empty(), 11),
+            (self.storage_driver.is_some(), 12),
         ];
         let own = requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab));
         own.chain(self.limits.asks_for()).collect()

@@ -13,7 +13,7 @@ pub mod seccomp;
 mod security;
 pub mod spec;
 
-pub use flags::{Command, Flags, Format, Limits, Run, Userns, Volume};
+pub use flags::{Command, Driver, Flags, Format, Limits, Run, Userns, Volume};
 pub use mounts::Places;
 pub use spec::Who;
 

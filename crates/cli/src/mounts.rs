@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use model::plan::{COPY_UP, MAKE_SOURCE};
-use model::{Error, Result, VolumeDir, size, volumes};
+use model::{Error, Layers, Result, VolumeDir, size, volumes};
 use oci_spec::runtime::{Mount, MountBuilder};
 
 use crate::flags::Run;
@@ -16,6 +16,8 @@ pub struct Places {
     pub container: PathBuf,
     /// For what stays.
     pub volumes: VolumeDir,
+    /// For what it writes.
+    pub layers: Layers,
 }
 
 /// A mount that a flag asks for.

@@ -5,10 +5,11 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use model::caps::CapSet;
 use model::ids::{IdMaps, IdRange};
 use model::plan::{LANDLOCK, User};
-use model::{During, Result, plan};
+use model::{During, Error, Result, plan};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
     Linux, LinuxBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
@@ -62,6 +63,10 @@ pub struct Who<'a> {
 /// # Errors
 /// [`model::Error::Invalid`] for a mount or a device that cannot be right. Any other value is [`model::Plan`]'s to refuse.
 pub fn from_flags(run: &Run, id: &str, places: &Places, who: &Who<'_>) -> Result<Spec> {
+    if let (Some(_), false) = (run.storage_driver, has_layer(run)) {
+        let right = "with --rootfs DIR: there is nothing to lay a layer over";
+        return Err(Error::invalid("--storage-driver", "", right));
+    }
     let asked = mounts::asked(run, places)?;
     let mut resources = resources(&run.limits)?;
     let Devices { nodes, rules, annotations } = devices::asked(run)?;
@@ -75,7 +80,8 @@ pub fn from_flags(run: &Run, id: &str, places: &Places, who: &Who<'_>) -> Result
         process.set_apparmor_profile(security.apparmor).set_selinux_label(security.selinux);
     }
     let landlock = security.landlock.iter().map(|path| (format!("{LANDLOCK}{}", path.display()), "true".into()));
-    spec.annotations_mut().get_or_insert_default().extend(annotations.into_iter().chain(landlock));
+    let layer = has_layer(run).then(|| (plan::LAYER.into(), places.layers.directory(id).display().to_string()));
+    spec.annotations_mut().get_or_insert_default().extend(annotations.into_iter().chain(landlock).chain(layer));
     let linux = spec.linux_mut().get_or_insert_default();
     linux.set_seccomp(security.seccomp);
     if security.shows_system_paths {
@@ -179,12 +185,20 @@ fn annotations(run: &Run) -> HashMap<String, String> {
     let from_host = run.rootfs.as_deref() == Some(Path::new("host"));
     let read_only = run.read_only && run.rootfs.is_none();
     let all = [
+        (plan::LAYER_GOES, run.rm && has_layer(run)),
         (plan::INIT, run.init),
         (plan::STDIN, run.interactive),
         (plan::FROM_HOST, from_host),
         (plan::READ_ONLY, read_only),
     ];
-    all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name.into(), "true".into())).collect()
+    let flags = all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name.into(), "true".into()));
+    let driver = run.storage_driver.and_then(|driver| Some(driver.to_possible_value()?.get_name().to_owned()));
+    flags.chain(driver.map(|driver| (plan::STORAGE_DRIVER.into(), driver))).collect()
+}
+
+/// Whether what it writes goes to a layer of its own: the host's root has none, and one that is built for it is its own.
+fn has_layer(run: &Run) -> bool {
+    run.rootfs.as_deref().is_some_and(|root| root != Path::new("host"))
 }
 
 fn root(run: &Run, directory: &Path) -> Option<PathBuf> {
@@ -208,7 +222,8 @@ mod tests {
     }
 
     fn spec(line: &str) -> Spec {
-        let places = Places { container: "/state/box".into(), volumes: model::VolumeDir::of_the_caller() };
+        let (volumes, layers) = (model::VolumeDir::of_the_caller(), model::Layers::of_the_caller());
+        let places = Places { container: "/state/box".into(), volumes, layers };
         let who = Who { user: User::default(), home: "/root".into(), ids: None, available: CapSet::ALL };
         from_flags(&flags(line), "box", &places, &who).unwrap()
     }

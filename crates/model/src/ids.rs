@@ -2,11 +2,13 @@
 
 use std::fmt::{self, Display};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// One line of `/proc/PID/uid_map` or `gid_map`: `count` ids, the first of which is `inside` in the namespace and
 /// `outside` where the reader is. Source: user_namespaces(7), "Defining user and group ID mappings".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
     /// ID-inside-ns; `containerID` of the OCI specification.
     pub inside: u32,
@@ -37,7 +39,7 @@ impl Display for IdRange {
 }
 
 /// Who the users and groups of a user namespace are outside of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdMaps {
     /// For uid_map.
     pub uids: Vec<IdRange>,

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`Error`] and [`During`] (what every function returns), [`NsKind`] and its like (what the
 //! labs look at), [`Cgroup`] (what they hold), [`Plan`] (what a container is to be), [`Message`] (what the child tells the parent),
-//! [`StateDir`] (what runs), [`VolumeDir`] (what stays), [`exit`] (what the caller learns), [`borrowed_userns`] (until lab 09).
+//! [`StateDir`] (what runs), [`VolumeDir`] and [`Layers`] (what stays), [`exit`] (what the caller learns), [`borrowed_userns`] (until lab 09).
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
@@ -17,6 +17,8 @@ pub mod cgroup;
 mod error;
 pub mod exit;
 pub mod ids;
+mod kept;
+pub mod layer;
 mod message;
 mod mount;
 mod namespace;
@@ -28,6 +30,7 @@ pub mod volumes;
 
 pub use cgroup::Cgroup;
 pub use error::{During, Error, Result};
+pub use kept::{Kept, Layers};
 pub use message::Message;
 pub use mount::{Node, Propagation};
 pub use namespace::{Namespace, NsId, NsKind};

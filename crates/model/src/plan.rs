@@ -31,6 +31,12 @@ pub const STDIN: &str = "org.boxwright.stdin";
 /// Annotation: build the root file system, before the start, from this machine's own programs.
 pub const FROM_HOST: &str = "org.boxwright.rootfs-from-host";
 
+/// Annotation: the directory for the container's own layer over `root`, which stays as it is.
+pub const LAYER: &str = "org.boxwright.layer";
+/// Annotation: how it gets that layer, the name of a [`Driver`].
+pub const STORAGE_DRIVER: &str = "org.boxwright.storage-driver";
+/// Annotation: that layer goes with the container.
+pub const LAYER_GOES: &str = "org.boxwright.layer-goes";
 /// Annotation: read-only is `/`, though it is the caller's and so has no `root` in the configuration.
 pub const READ_ONLY: &str = "org.boxwright.read-only";
 /// Annotation: a rule for devices was asked for by name. Where none can be set, the container is not started.
@@ -83,6 +89,8 @@ pub struct Plan {
     pub rootfs: Option<PathBuf>,
     /// Whether `rootfs` is first filled with this machine's own programs.
     pub rootfs_from_host: bool,
+    /// Its own layer over `rootfs`; `None` when it writes to `rootfs` itself.
+    pub layer: Option<Layer>,
     /// Whether it has a cgroup of its own, where the caller may make one.
     pub cgroup: bool,
     /// Whether it sees that cgroup as the top of the tree.
@@ -120,6 +128,39 @@ pub struct Names {
     pub hostname: Option<String>,
     /// As `domainname(1)` shows it.
     pub domainname: Option<String>,
+}
+
+/// Where what a container writes goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The layer's own directory, to be made.
+    pub directory: PathBuf,
+    /// How the container gets it.
+    pub driver: Driver,
+    /// Whether it goes with the container.
+    pub goes: bool,
+}
+
+/// How a container gets a root file system of its own from one that it shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// By an overlay: what is written is copied then, and nothing else. Where there is none, a copy.
+    Overlay,
+    /// By a full copy, before it starts.
+    Vfs,
+    /// By a snapshot of a btrfs subvolume: what is written is copied then, block by block.
+    Btrfs,
+}
+
+impl Driver {
+    fn named(name: &str) -> Result<Self> {
+        match name {
+            "overlay" => Ok(Driver::Overlay),
+            "vfs" => Ok(Driver::Vfs),
+            "btrfs" => Ok(Driver::Btrfs),
+            other => Err(Error::invalid("storage driver", other, "overlay, vfs, btrfs")),
+        }
+    }
 }
 
 /// A process's user and groups, by the numbers inside.
@@ -169,6 +210,7 @@ impl Plan {
             read_only_root: is_set(READ_ONLY) || spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)),
             rootfs: rootfs(spec, bundle, is_set(FROM_HOST))?,
             rootfs_from_host: is_set(FROM_HOST),
+            layer: layer(spec)?,
             cgroup: true,
             new_cgroup: is_new(LinuxNamespaceType::Cgroup),
             resources: resources.map(Resources::from_oci).transpose()?.unwrap_or_default(),
@@ -213,6 +255,13 @@ pub fn checked_id(id: &str) -> Result<String> {
 fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&PathBuf>)> {
     let all = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
     all.into_iter().flatten().map(|namespace| (namespace.typ(), namespace.path().as_ref()))
+}
+
+fn layer(spec: &Spec) -> Result<Option<Layer>> {
+    let get = |name| spec.annotations().as_ref().and_then(|all| all.get(name));
+    let driver = get(STORAGE_DRIVER).map_or(Ok(Driver::Overlay), |name| Driver::named(name))?;
+    let layer = |directory: &String| Layer { directory: directory.into(), driver, goes: get(LAYER_GOES).is_some() };
+    Ok(get(LAYER).map(layer))
 }
 
 fn landlock(spec: &Spec) -> Vec<PathBuf> {

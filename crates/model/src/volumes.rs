@@ -20,19 +20,24 @@ pub struct VolumeDir {
     root: PathBuf,
 }
 
+/// Where the caller's boxwright keeps what stays: `$BOXWRIGHT_DATA`, or `/var/lib/boxwright` for root, or
+/// `$XDG_DATA_HOME/boxwright`, or `~/.local/share/boxwright`. It need not be there.
+#[must_use]
+pub fn data_dir() -> PathBuf {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = |user| set("HOME").or_else(|| Some(User::from_uid(user).ok()??.dir)).unwrap_or_else(|| "/".into());
+    let share = |user| set("XDG_DATA_HOME").unwrap_or_else(|| home(user).join(".local/share"));
+    set("BOXWRIGHT_DATA").unwrap_or_else(|| match geteuid() {
+        user if user.is_root() => "/var/lib/boxwright".into(),
+        user => share(user).join("boxwright"),
+    })
+}
+
 impl VolumeDir {
-    /// Below `$BOXWRIGHT_DATA`, or `/var/lib/boxwright` for root, or `$XDG_DATA_HOME/boxwright`, or
-    /// `~/.local/share/boxwright`. Nothing is made yet.
+    /// Below [`data_dir`]. Nothing is made yet.
     #[must_use]
     pub fn of_the_caller() -> Self {
-        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = |user| set("HOME").or_else(|| Some(User::from_uid(user).ok()??.dir)).unwrap_or_else(|| "/".into());
-        let share = |user| set("XDG_DATA_HOME").unwrap_or_else(|| home(user).join(".local/share"));
-        let data = set("BOXWRIGHT_DATA").unwrap_or_else(|| match geteuid() {
-            user if user.is_root() => "/var/lib/boxwright".into(),
-            user => share(user).join("boxwright"),
-        });
-        VolumeDir { root: data.join("volumes") }
+        VolumeDir { root: data_dir().join("volumes") }
     }
 
     /// Where the content of the volume `name` is, or will be.
