@@ -3,12 +3,14 @@
 //! The only place that chooses between `labs/`, what the learner writes, and `solutions/`, the reference
 //! (feature `solutions`). Each lab is one entry: its module, its signatures, its line in [`LABS`].
 
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use model::caps::{CapSet, CapSets, FileCaps};
 use model::cgroup::{Knob, Part, Throttling, Usage, Version};
 use model::ids::{IdMaps, IdRange};
+use model::layer::{Change, Entry, Mark, Marks, Overlay};
 use model::plan::seccomp::{Action, ArchRules, Arg, Insn, Policy, Rule};
 use model::plan::{Cpu, Memory, User};
 use model::{Cgroup, Error, Namespace, Node, NsId, NsKind, Propagation, Queue, Result};
@@ -166,6 +168,19 @@ lab! {
     }
 }
 
+lab! {
+    /// Lab 12: one root file system for many, and each keeps its own changes.
+    overlay, "../labs/lab12_overlay.rs", "../solutions/lab12_overlay.rs", {
+        options: fn(&Overlay) -> OsString,
+        mount_overlay: fn(&Overlay, &Path) -> Result<()>,
+        make_mark: fn(BorrowedFd<'_>, Mark<'_>, Marks) -> Result<()>,
+        entry: fn(BorrowedFd<'_>, &OsStr, Marks) -> Result<Entry>,
+        lookup: fn(&[OwnedFd], &OsStr, Marks) -> Result<Vec<OwnedFd>>,
+        changes: fn(&Overlay) -> Result<Vec<Change>>,
+        copy_tree: fn(&Path, &Path) -> Result<()>,
+    }
+}
+
 /// A lab as the runtime sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Lab {
@@ -189,7 +204,7 @@ macro_rules! line {
 }
 
 /// Every lab there is, by number.
-pub const LABS: [Lab; 12] = [
+pub const LABS: [Lab; 13] = [
     line!(0, "lab00_namespace", "namespaces by name"),
     line!(1, "lab01_uts", "a host name of its own"),
     line!(2, "lab02_ipc", "private message queues"),
@@ -202,6 +217,7 @@ pub const LABS: [Lab; 12] = [
     line!(9, "lab09_userns", "ids of its own"),
     line!(10, "lab10_caps", "most of root's power taken away"),
     line!(11, "lab11_seccomp", "a filter for system calls"),
+    line!(12, "lab12_overlay", "a layer of its own for what it writes"),
 ];
 
 /// Whether lab `number` is written.

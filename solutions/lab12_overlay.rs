@@ -1,0 +1,315 @@
+//! Lab 12: one root file system for many containers, and each keeps its own changes.
+//!
+//! An overlay shows directories as one: lower ones, which are never written, and an upper one, which gets what is. What the
+//! upper one cannot leave out by not having it, it hides by a mark.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use model::layer::{Change, ChangeKind, Entry, Mark, Marks, Overlay};
+use model::{During, Error, Result};
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fstat, mknod, mknodat, utimensat};
+use nix::sys::time::TimeSpec;
+
+/// What mount(2) takes of its last argument: a page less the zero at its end. The rest is cut off, and nothing is said.
+pub const OPTIONS_MAX_BYTES: usize = 4095;
+
+/// The options that mount `overlay`: mount(2) has them as one text, `key=value,key=value`.
+///
+/// In a path, `\` stands before a character that would end it: `\` itself, `,`, and `:`, which stands between lower
+/// directories. Source: overlayfs, "Multiple lower layers", "Permission model" for `userxattr`.
+#[must_use]
+pub fn options(overlay: &Overlay) -> OsString {
+    // task 1: lowerdir=TOP:…:BOTTOM,upperdir=…,workdir=…; then userxattr for user marks, else redirect_dir=off,metacopy=off
+    // nothing: OsString::new()
+    let escaped = |path: &Path| {
+        let bytes = path.as_os_str().as_bytes().iter();
+        bytes.flat_map(|&byte| [b'\\', byte].into_iter().skip(usize::from(!br"\,:".contains(&byte)))).collect::<Vec<_>>()
+    };
+    let lowers: Vec<_> = overlay.lowers.iter().map(|lower| escaped(lower)).collect();
+    // Else a directory that is renamed, or a file that is given away, would leave no more than a note in upper that says where
+    // its content is: below, where a copy of upper does not reach. In a user namespace there is neither.
+    let rest: &[u8] = match overlay.marks {
+        Marks::Trusted => b",redirect_dir=off,metacopy=off",
+        Marks::User => b",userxattr",
+    };
+    let (lowers, upper, work) = (lowers.join(&b':'), escaped(&overlay.upper), escaped(&overlay.work));
+    OsString::from_vec([b"lowerdir=", &lowers[..], b",upperdir=", &upper, b",workdir=", &work, rest].concat())
+    // end task
+}
+
+/// Mounts `overlay` on the directory `target`, in the caller's mount namespace.
+///
+/// When the options are too long for mount(2), the lower directories go by shorter names: `/proc/self/fd/N`, each the
+/// number of a descriptor that is open for as long as the call takes. Source: mount(2), proc_pid_fd(5).
+///
+/// # Errors
+/// ENOENT for a layer that is not there; EINVAL when `work` is on another file system than `upper`, which has to be one that
+/// keeps extended attributes; [`Error::Invalid`] when there are too many layers by any name.
+pub fn mount_overlay(overlay: &Overlay, target: &Path) -> Result<()> {
+    // task 2: mount(2) with type overlay and the options; if they are too long, with the lowers opened (O_PATH), and named by their numbers
+    let mut data = options(overlay);
+    let mut open = Vec::new();
+    if data.len() > OPTIONS_MAX_BYTES {
+        open = overlay.lowers.iter().map(|lower| open_directory(lower)).collect::<Result<_>>()?;
+        data = options(&Overlay { lowers: open.iter().map(|fd| place(fd.as_fd())).collect(), ..overlay.clone() });
+    }
+    if data.len() > OPTIONS_MAX_BYTES {
+        let right = format!("as many as fit into {OPTIONS_MAX_BYTES} bytes of mount options, some 200");
+        return Err(Error::invalid("number of layers", overlay.lowers.len().to_string(), right));
+    }
+    let mounted = mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(data.as_os_str()));
+    drop(open); // not before
+    mounted.during("mount overlay on", target.display())
+    // end task
+}
+
+/// Writes a mark into `directory`, one of a layer's.
+///
+/// A whiteout is a character device with the numbers 0 and 0. No driver is behind it, so whoever can write to the directory
+/// can make one (Linux 5.8). Source: overlayfs, "whiteouts and opaque directories".
+///
+/// # Errors
+/// EEXIST when `directory` has something by the name of a whiteout; EPERM for a mark that is not the caller's to write;
+/// EOPNOTSUPP on a file system without extended attributes.
+pub fn make_mark(directory: BorrowedFd<'_>, mark: Mark<'_>, marks: Marks) -> Result<()> {
+    // task 3: Whiteout: mknodat(2), a character device, no permissions, number 0; Opaque: the attribute marks.opaque(), value y (xattr::set_deref on place(directory))
+    match mark {
+        Mark::Whiteout(name) => {
+            mknodat(directory, name, SFlag::S_IFCHR, Mode::empty(), 0).during("mknod", name.display())
+        }
+        Mark::Opaque => xattr::set_deref(place(directory), marks.opaque(), b"y").during("setxattr", marks.opaque().display()),
+    }
+    // end task
+}
+
+/// What `directory`, one of a layer's, has by `name`. Symbolic links are files here, and are not followed.
+///
+/// # Errors
+/// EACCES where the caller may not look.
+pub fn entry(directory: BorrowedFd<'_>, name: &OsStr, marks: Marks) -> Result<Entry> {
+    // task 4: openat(2) with O_PATH and O_NOFOLLOW, then fstat(2): is it a character device with number 0, is it a directory, has that the attribute?
+    // nothing: Ok(Entry::Missing)
+    let fd = match openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(Entry::Missing),
+        fd => fd.during("openat", name.display())?,
+    };
+    let stat = fstat(&fd).during("fstat", name.display())?;
+    match kind(&stat) {
+        SFlag::S_IFCHR if stat.st_rdev == 0 => Ok(Entry::Whiteout),
+        SFlag::S_IFDIR => Ok(Entry::Directory { opaque: is_opaque(fd.as_fd(), marks)?, fd }),
+        _ => Ok(Entry::File(fd)),
+    }
+    // end task
+}
+
+/// What is to be seen by `name` in the directories `layers`, the topmost first, when they are merged: a file; or a directory,
+/// followed by those of the layers below that it is merged with; or nothing.
+///
+/// # Errors
+/// As [`entry`].
+pub fn lookup(layers: &[OwnedFd], name: &OsStr, marks: Marks) -> Result<Vec<OwnedFd>> {
+    // task 5: go down the layers by entry(): what stops the search, what is added to what was found, what comes too late to be seen?
+    let mut found = Vec::new();
+    for layer in layers {
+        match entry(layer.as_fd(), name, marks)? {
+            Entry::Missing => {}
+            Entry::Whiteout => break,
+            // Below a directory a file is hidden, and what is below the file too.
+            Entry::File(fd) => {
+                found.extend(found.is_empty().then_some(fd));
+                break;
+            }
+            Entry::Directory { fd, opaque } => {
+                found.push(fd);
+                if opaque {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(found)
+    // end task
+}
+
+/// What the upper directory of `overlay` makes of the lower ones, by path. A directory is `Changed` too when something in it
+/// is not as it was. The merged view is not needed: nothing has to be mounted.
+///
+/// # Errors
+/// As [`entry`].
+pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
+    let lowers = overlay.lowers.iter().map(|lower| open_directory(lower)).collect::<Result<Vec<_>>>()?;
+    let mut changes = compare(&open_directory(&overlay.upper)?, &lowers, Path::new("/"), overlay.marks)?;
+    changes.sort();
+    Ok(changes)
+}
+
+/// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it that it is merged with.
+fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks) -> Result<Vec<Change>> {
+    // task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque: what of the lowers is not in it is D
+    let (here, mut changes) = (names(upper)?, Vec::new());
+    if is_opaque(upper.as_fd(), marks)? {
+        let mut below = lowers.iter().map(names).collect::<Result<Vec<_>>>()?.concat();
+        below.sort();
+        below.dedup();
+        for name in below.iter().filter(|name| !here.contains(name)) {
+            if !lookup(lowers, name, marks)?.is_empty() {
+                changes.push(Change::new(ChangeKind::Deleted, &path.join(name)));
+            }
+        }
+    }
+    for name in here {
+        let path = path.join(&name);
+        let below = lookup(lowers, &name, marks)?;
+        let old = below.first().map(fstat).transpose().during("fstat", path.display())?;
+        let (fd, is_directory) = match entry(upper.as_fd(), &name, marks)? {
+            // Somebody was faster.
+            Entry::Missing => continue,
+            Entry::Whiteout => {
+                changes.extend(old.map(|_| Change::new(ChangeKind::Deleted, &path)));
+                continue;
+            }
+            Entry::File(fd) => (fd, false),
+            Entry::Directory { fd, .. } => (fd, true),
+        };
+        let is_merged = old.is_some_and(|old| kind(&old) == SFlag::S_IFDIR);
+        let merged = if is_merged { &below[..] } else { &[] };
+        let inside = if is_directory { compare(&fd, merged, &path, marks)? } else { Vec::new() };
+        let new = fstat(&fd).during("fstat", path.display())?;
+        match old {
+            None => changes.push(Change::new(ChangeKind::Added, &path)),
+            // It had to be copied up for what is in it, and in the end nothing is.
+            Some(old) if is_directory && inside.is_empty() && is_same_directory(&old, &new) => {}
+            Some(_) => changes.push(Change::new(ChangeKind::Changed, &path)),
+        }
+        changes.extend(inside);
+    }
+    Ok(changes)
+    // end task
+}
+
+/// Copies all that is in the directory `from` to the empty directory `to`, and gives `to` what `from` itself has: owner, mode,
+/// time, extended attributes.
+///
+/// # Errors
+/// EPERM for a device node that the caller may not make, or an owner that is not the caller's to give.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    let metadata = fs::symlink_metadata(from).during("stat", from.display())?;
+    copy_content(from, to, &mut HashMap::new())?;
+    take_after(from, &metadata, to)
+}
+
+/// Copies what is in `from`. `copies` is where each file is that has several names, by its device and inode.
+fn copy_content(from: &Path, to: &Path, copies: &mut HashMap<(u64, u64), PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(from).during("readdir", from.display())? {
+        let name = entry.during("readdir", from.display())?.file_name();
+        copy_one(&from.join(&name), &to.join(&name), copies)?;
+    }
+    Ok(())
+}
+
+/// Copies one file or directory to a name that is free.
+fn copy_one(from: &Path, to: &Path, copies: &mut HashMap<(u64, u64), PathBuf>) -> Result<()> {
+    // task 7: if it has several names and its copy is there: hard_link; else make a directory, symlink, file, or node (mknod(2)); then take_after()
+    let metadata = fs::symlink_metadata(from).during("stat", from.display())?;
+    let several = (!metadata.is_dir() && metadata.nlink() > 1).then_some((metadata.dev(), metadata.ino()));
+    if let Some(copy) = several.and_then(|file| copies.get(&file)) {
+        return fs::hard_link(copy, to).during("link", to.display());
+    }
+    match metadata.file_type() {
+        kind if kind.is_dir() => {
+            fs::create_dir(to).during("mkdir", to.display())?;
+            copy_content(from, to, copies)?;
+        }
+        kind if kind.is_symlink() => {
+            fs::read_link(from).and_then(|target| symlink(target, to)).during("symlink", to.display())?;
+        }
+        kind if kind.is_file() => drop(fs::copy(from, to).during("copy", from.display())?),
+        _ => {
+            let kind = SFlag::from_bits_truncate(metadata.mode()) & SFlag::S_IFMT;
+            mknod(to, kind, Mode::empty(), metadata.rdev()).during("mknod", to.display())?;
+        }
+    }
+    copies.extend(several.map(|file| (file, to.to_owned())));
+    // Last: what is made in a directory changes its time, and a new owner takes away set-user-ID bits and capabilities.
+    take_after(from, &metadata, to)
+    // end task
+}
+
+/// Gives `to` the owner, mode, extended attributes and time of `from`, whose copy it is.
+fn take_after(from: &Path, original: &Metadata, to: &Path) -> Result<()> {
+    lchown(to, Some(original.uid()), Some(original.gid())).during("chown", to.display())?;
+    if !original.is_symlink() {
+        fs::set_permissions(to, original.permissions()).during("chmod", to.display())?;
+    }
+    let copy_attributes = || -> io::Result<()> {
+        for name in xattr::list(from)? {
+            if let Some(value) = xattr::get(from, &name)? {
+                xattr::set(to, &name, &value)?;
+            }
+        }
+        Ok(())
+    };
+    match copy_attributes() {
+        // This file system keeps none.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+        result => result.during("copy the attributes of", from.display())?,
+    }
+    let time = |s, ns| TimeSpec::new(s, ns);
+    let (atime, mtime) = (time(original.atime(), original.atime_nsec()), time(original.mtime(), original.mtime_nsec()));
+    utimensat(AT_FDCWD, to, &atime, &mtime, UtimensatFlags::NoFollowSymlink).during("utimensat", to.display())
+}
+
+/// Opens a directory to look for names in it.
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(AT_FDCWD, path, flags, Mode::empty()).during("open", path.display())
+}
+
+/// The names in a directory, sorted; not `.` and `..`.
+fn names(directory: &OwnedFd) -> Result<Vec<OsString>> {
+    let path = place(directory.as_fd());
+    let open = Dir::openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    let mut names = Vec::new();
+    for entry in open.during("open", path.display())?.iter() {
+        let entry = entry.during("readdir", path.display())?;
+        names.push(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
+    }
+    names.retain(|name| name != "." && name != "..");
+    names.sort();
+    Ok(names)
+}
+
+/// Whether a directory bears the mark. On a file system without extended attributes none does.
+fn is_opaque(directory: BorrowedFd<'_>, marks: Marks) -> Result<bool> {
+    match xattr::get_deref(place(directory), marks.opaque()) {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(false),
+        value => Ok(value.during("getxattr", marks.opaque().display())?.is_some_and(|value| value == b"y")),
+    }
+}
+
+/// What kind of file it is.
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+}
+
+/// Whether a directory has the owner, the mode and the time that it had before.
+fn is_same_directory(old: &FileStat, new: &FileStat) -> bool {
+    let told = |stat: &FileStat| (stat.st_mode, stat.st_uid, stat.st_gid, stat.st_mtime, stat.st_mtime_nsec);
+    told(old) == told(new)
+}
+
+/// The path by which a system call without a descriptor argument reaches what `fd` names.
+fn place(fd: BorrowedFd<'_>) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+}
