@@ -900,10 +900,9 @@ fn run_without_chown_leaves_owners_alone() {
     written!(10, leans on 4, 5);
     Shield::new().with_ids().run(|| {
         let image = image(&["chown", "stat"]);
-        let script = format!("> /file; chown {USER} /file; stat -c %u /file");
-        run(&image, &[], &script).success().stdout(format!("{USER}\n"));
-        fs::remove_file(image.path().join("file")).expect("remove");
-        run(&image, &["--cap-drop", "chown"], &script).success().stdout("0\n").stderr(contains("not permitted"));
+        let script = |name| format!("> /{name}; chown {USER} /{name}; stat -c %u /{name}");
+        run(&image, &[], &script("one")).success().stdout(format!("{USER}\n"));
+        run(&image, &["--cap-drop", "chown"], &script("two")).success().stdout("0\n").stderr(contains("not permitted"));
     });
 }
 

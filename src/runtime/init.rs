@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use model::plan::Names;
-use model::{Cgroup, During, Message, Plan, Propagation, Result, exit};
+use model::{Cgroup, During, Kept, Message, Plan, Propagation, Result, exit};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, setpgid, tcsetpgrp};
@@ -21,6 +21,7 @@ use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, setpgid, tcsetpgrp};
 use super::exec::{exec, exit_now, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
+use super::layer;
 use super::run::goes_there_itself;
 use super::security;
 use super::terminal::{self, Slave};
@@ -36,6 +37,8 @@ pub struct Child<'a> {
     pub group: Option<&'a Cgroup>,
     /// What root has opened for it.
     pub trees: Trees,
+    /// Where what it writes goes.
+    pub layer: Option<&'a Kept>,
     /// Who answers for the calls that its filter asks about.
     pub listener: Option<UnixStream>,
     /// The terminal to be, when the plan asks for one.
@@ -85,7 +88,7 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         leave_the_hosts_mounts()?;
     }
     // While the old root is in sight, where the volumes are, and after the namespaces that proc and mqueue show.
-    let rootfs = child.trees.rootfs(plan)?;
+    let rootfs = layer::rootfs(plan, child.layer, &child.trees)?;
     furnish(plan, rootfs.as_deref(), &child.trees)?;
     if let Some(rootfs) = &rootfs {
         root::enter_pivot_root(rootfs)?;

@@ -2,6 +2,7 @@
 //!
 //! [`init`] is the child and [`run`] the parent. The rest is what they lean on and no lab teaches.
 
+mod btrfs;
 pub mod cgroup;
 mod copy_up;
 mod devices;
@@ -10,6 +11,7 @@ mod furnish;
 mod handshake;
 mod host_rootfs;
 pub mod init;
+pub mod layer;
 mod mount_attr;
 mod plain;
 mod read_only;

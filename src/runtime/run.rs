@@ -10,9 +10,10 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, geteuid};
 
-use super::cgroup::{self, Held};
+use super::cgroup;
 use super::handshake::{self, ParentEnd};
 use super::init::Child;
+use super::layer::Held;
 use super::terminal::Window;
 use super::trees::Trees;
 use super::userns::Userns;
@@ -39,7 +40,7 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     let claim = states.claim(&plan.id)?;
     // A limit that cannot be had is refused before there is anything to take back.
     let held = cgroup::make(plan, &claim)?;
-    let group = held.as_ref().map(Held::group);
+    let group = held.as_ref().map(cgroup::Held::group);
     if let Some(rootfs) = plan.rootfs.as_ref().filter(|_| plan.rootfs_from_host) {
         host_rootfs::build(rootfs)?;
     }
@@ -48,7 +49,10 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     if plan.borrow_userns {
         borrowed_userns::enter()?;
     }
-    let userns = plan.ids.as_ref().map(|maps| Userns::new(maps, claim.directory())).transpose()?;
+    let userns = plan.ids.as_ref().map(|maps| Userns::of_container(maps, claim.directory())).transpose()?;
+    let layer = plan.layer.as_ref().map(|layer| Held::make(plan, layer, userns.as_ref())).transpose()?;
+    let in_snapshot = layer.as_ref().and_then(|layer| layer.in_snapshot(plan));
+    let plan = in_snapshot.as_ref().unwrap_or(plan);
     let trees = match (&plan.ids, &userns) {
         // An ordinary user's container is as near to the user's files as they are.
         (Some(maps), Some(userns)) if is_root() => Trees::open(plan, maps, userns.as_fd(), claim.directory())?,
@@ -70,16 +74,20 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
         ForkResult::Child => {
             // The parent's: the child must not wait for a window, nor hide the parent's death from itself, nor from others.
             claim.let_go();
+            let layer = layer.as_ref().map(Held::let_go);
             if let Some(window) = window {
                 window.forget();
             }
             drop(line);
-            init::main(plan, Child { parent, terminal: slave, group, trees, listener })
+            init::main(plan, Child { parent, terminal: slave, group, trees, layer, listener })
         }
         ForkResult::Parent { child } => {
             drop((parent, slave, trees, listener)); // the child's
             let code = watch(plan, &claim, group, (child, line), signals.as_ref());
             drop(window); // shows the rest
+            if let (Some(layer), Ok(_)) = (layer, &code) {
+                layer.keep();
+            }
             let oom_kills = match group {
                 Some(group) if written(8) && group.version("memory").is_ok() => limits::oom_kills(group)?,
                 _ => 0,
@@ -199,6 +207,9 @@ pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
     }
     if plan.seccomp.is_some() && is_missing(11) {
         plan.seccomp = None;
+    }
+    if plan.layer.is_some() && is_missing(12) {
+        plan.layer = None;
     }
     plan.seal_fds &= written(5);
     (plan, left_out)

@@ -25,7 +25,7 @@ use crate::steps::{caps, userns, written};
 
 /// Where the root file system is attached: any directory that is there on every machine. It is out of sight from then on,
 /// in a mount namespace that has no further use for it.
-const PLACE: &str = "/tmp";
+pub const PLACE: &str = "/tmp";
 
 /// Trees by the place inside where they are to be seen; `/` is the root file system's.
 #[derive(Debug, Default)]
@@ -41,6 +41,9 @@ impl Trees {
                 tree => tree,
             };
             trees.push((PathBuf::from("/"), private(tree?)?));
+            if let Some(layer) = &plan.layer {
+                trees.push((layer.directory.clone(), private(clone(&layer.directory)?)?));
+            }
         }
         for mount in &plan.mounts {
             let Mount::Bind(bind) = mount else { continue };
@@ -67,9 +70,14 @@ impl Trees {
     /// The plan's root file system as a path: where it is, or where it is attached now.
     pub fn rootfs(&self, plan: &Plan) -> Result<Option<PathBuf>> {
         let Some(tree) = self.get(Path::new("/")) else { return Ok(plan.rootfs.clone()) };
-        attach(tree, File::open(PLACE).during("open", PLACE)?.as_fd())?;
+        attach_at(tree, Path::new(PLACE))?;
         Ok(Some(PLACE.into()))
     }
+}
+
+/// Makes a tree a mount at the directory `target`.
+pub fn attach_at(tree: BorrowedFd<'_>, target: &Path) -> Result<()> {
+    attach(tree, File::open(target).during("open", target.display())?.as_fd())
 }
 
 /// Makes a tree a mount at `target`, in the caller's mount namespace. Source: move_mount(2).

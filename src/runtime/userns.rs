@@ -33,14 +33,19 @@ use crate::steps::userns;
 #[derive(Debug)]
 pub struct Userns {
     fd: OwnedFd,
-    /// The container's own directory: what is in there may be owned by users whom only this namespace can name.
-    directory: PathBuf,
+    /// A directory that is emptied in the end: what is in there may be owned by users whom only this namespace can name.
+    directory: Option<PathBuf>,
 }
 
 impl Userns {
-    /// Makes it, for a container that has `directory` for its files.
-    pub fn new(maps: &IdMaps, directory: &Path) -> Result<Userns> {
-        Ok(Userns { fd: userns::create(maps)?, directory: directory.to_owned() })
+    /// Makes it, for a look or for a change.
+    pub fn new(maps: &IdMaps) -> Result<Userns> {
+        Ok(Userns { fd: userns::create(maps)?, directory: None })
+    }
+
+    /// Makes it, for a container that has `directory` for what goes with it.
+    pub fn of_container(maps: &IdMaps, directory: &Path) -> Result<Userns> {
+        Ok(Userns { fd: userns::create(maps)?, directory: Some(directory.to_owned()) })
     }
 
     /// As `fork_pid1`, which it calls in the namespace.
@@ -80,20 +85,29 @@ impl Userns {
         prctl::set_dumpable(true).during("prctl", "PR_SET_DUMPABLE")
     }
 
-    /// Removes the directories in the container's own, as root of the namespace: an ordinary user may not touch what
-    /// belongs to subordinate ids.
-    pub fn empty(&self) -> Result<()> {
-        if geteuid().is_root() {
-            return Ok(());
-        }
+    /// Removes the directories in `directory`, as root of the namespace: an ordinary user may not touch what belongs to
+    /// subordinate ids.
+    pub fn empty(&self, directory: &Path) -> Result<()> {
+        if geteuid().is_root() { Ok(()) } else { self.inside(|| remove_directories(directory)) }
+    }
+
+    /// Does `work` in a process of its own, as root of the namespace.
+    pub fn inside(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let (told, tell) = pipe2(OFlag::O_CLOEXEC).during("pipe", "to the user namespace")?;
         // SAFETY: as in `start`.
-        match unsafe { fork() }.during("fork", "to remove files")? {
-            ForkResult::Parent { child } => waitpid(child, None).during("waitpid", child).map(drop),
+        let child = match unsafe { fork() }.during("fork", "into the user namespace")? {
+            ForkResult::Parent { child } => child,
             ForkResult::Child => {
-                let removed = self.enter().and_then(|()| remove_directories(&self.directory));
-                exit_now(i32::from(removed.is_err()))
+                let refusal = self.enter().and_then(|()| work()).err();
+                let said = refusal.map_or_else(Vec::new, |error| Message::from(&error).to_bytes());
+                exit_now(i32::from(File::from(tell).write_all(&said).is_err()))
             }
-        }
+        };
+        drop(tell);
+        let mut said = Vec::new();
+        File::from(told).read_to_end(&mut said).during("read", "what became of it")?;
+        waitpid(child, None).during("waitpid", child)?;
+        Message::from_bytes(&said).map_or(Ok(()), |message| Err(message.into_error()))
     }
 }
 
@@ -106,7 +120,9 @@ impl AsFd for Userns {
 impl Drop for Userns {
     fn drop(&mut self) {
         // What cannot be removed now, the next command tries again, and says so.
-        let _ = self.empty();
+        if let Some(directory) = &self.directory {
+            let _ = self.empty(directory);
+        }
     }
 }
 

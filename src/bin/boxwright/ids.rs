@@ -83,5 +83,5 @@ pub fn empty(directory: &Path) -> Result<()> {
     if !written(9) || !borrowed_userns::is_needed() {
         return Ok(());
     }
-    Userns::new(&own()?, directory)?.empty()
+    Userns::new(&own()?)?.empty(directory)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use boxwright::steps::{caps, namespace, pid, userns, written};
 use model::ids::IdRange;
-use model::{During, Error, NsKind, Result, StateDir};
+use model::{During, Error, Layers, NsKind, Result, StateDir};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use serde_json::json;
@@ -35,11 +35,18 @@ fn not_yours(pid: Pid) -> Error {
     Err::<(), _>(Errno::EACCES).during("look at", what).expect_err("it was made as one")
 }
 
-/// `boxwright ps`: the running containers.
-pub fn ps(states: &StateDir) -> Result<()> {
+/// `boxwright ps`: the running containers; with `all`, those too of which no more than a layer is left.
+pub fn ps(states: &StateDir, all: bool) -> Result<()> {
     let mut table = String::from("NAME                 PID  COMMAND\n");
-    for state in states.running()? {
+    let running = states.running()?;
+    for state in &running {
         table += &format!("{:<15} {:>8}  {}\n", state.id, state.pid, state.args.join(" "));
+    }
+    let layers = Layers::of_the_caller();
+    for name in if all { layers.names()? } else { Vec::new() } {
+        if running.iter().all(|state| state.id != name) {
+            table += &format!("{name:<15} {:>8}  {}\n", "ended", layers.find(&name)?.args.join(" "));
+        }
     }
     print(&table)
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
 
 mod ids;
+mod layer;
 mod look;
 mod stats;
 mod update;
@@ -22,7 +23,7 @@ use cli::{Command, Flags, Places, Run, Who, spec};
 use model::caps::CapSet;
 use model::plan::Resources;
 use model::plan::seccomp::unknown_names;
-use model::{Cgroup, During, Plan, Result, StateDir, VolumeDir, exit, size};
+use model::{Cgroup, During, Layers, Plan, Result, StateDir, VolumeDir, exit, size};
 
 /// The exit code of a command that only looks, and did not find.
 const NOT_SEEN: i32 = 1;
@@ -48,7 +49,17 @@ fn obey(root: Option<PathBuf>, command: Command) -> Result<i32> {
             steps::require(0)?;
             look::ns(pid)?;
         }
-        Command::Ps => look::ps(&states(root)?)?,
+        Command::Ps { all } => look::ps(&states(root)?, all)?,
+        Command::Diff { name } => {
+            steps::require(12)?;
+            states(root)?;
+            layer::diff(&name)?;
+        }
+        Command::Rm { names } => {
+            steps::require(12)?;
+            states(root)?;
+            names.iter().try_for_each(|name| layer::remove(name))?;
+        }
         Command::Volume(command) => volume::obey(command, &states(root)?)?,
         Command::Stats { no_stream, format, names } => {
             steps::require(8)?;
@@ -85,7 +96,11 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
     let id = flags.name.clone().map_or_else(random_id, Ok)?;
     model::plan::checked_id(&id)?;
     let states = states(root)?;
-    let places = Places { container: states.directory(&id), volumes: VolumeDir::of_the_caller() };
+    let places = Places {
+        container: states.directory(&id),
+        volumes: VolumeDir::of_the_caller(),
+        layers: Layers::of_the_caller(),
+    };
     let ids = ids::choose(flags)?;
     let (user, home) = user::find(flags)?;
     let who = Who { user, home, ids: ids.as_ref(), available: available(ids.is_some())? };
@@ -143,6 +158,7 @@ fn states(root: Option<PathBuf>) -> Result<StateDir> {
     for name in states.sweep(remove_group, ids::empty)? {
         eprintln!("boxwright: swept {name}: the boxwright that ran it was killed");
     }
+    Layers::of_the_caller().sweep(layer::empty)?;
     Ok(states)
 }
 

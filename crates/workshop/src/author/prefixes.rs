@@ -29,13 +29,15 @@ const FLAGS: [(&[u8], &[&str]); 14] = [
     (&[11], &["--security-opt", "no-new-privileges"]),
 ];
 /// Other commands and the labs that they need, about a container that is not there.
-const COMMANDS: [(&[u8], &[&str]); 6] = [
+const COMMANDS: [(&[u8], &[&str]); 8] = [
     (&[3], &["top", "nobody"]),
     (&[8], &["pause", "nobody"]),
     (&[8], &["unpause", "nobody"]),
     (&[8], &["stats", "--no-stream", "nobody"]),
     (&[7, 8], &["update", "--memory", "64m", "nobody"]),
     (&[9], &["inspect", "nobody"]),
+    (&[12], &["diff", "nobody"]),
+    (&[12], &["rm", "nobody"]),
 ];
 /// The tests that go through the command line, and so through other labs. Those of a lab's own functions do not: labs import the
 /// model alone.

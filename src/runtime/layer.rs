@@ -1,0 +1,184 @@
+//! A container's own layer over a root file system that it shares with others.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, lchown};
+use std::path::{Path, PathBuf};
+
+use model::layer::{Change, ChangeKind, Marks};
+use model::plan::{Driver, Layer};
+use model::{During, Error, Kept, Layers, Plan, Propagation, Result};
+use nix::errno::Errno;
+use nix::unistd::geteuid;
+
+use super::btrfs;
+use super::trees::{PLACE, Trees, attach_at};
+use super::userns::Userns;
+use crate::steps::{self, mounts, overlay};
+
+/// A layer whose container runs. Unless it is to be kept, it is removed in the end.
+#[derive(Debug)]
+pub struct Held<'a> {
+    kept: Kept,
+    userns: Option<&'a Userns>,
+    // Opened O_CLOEXEC; the kernel lets go of it when the last process that has it open ends.
+    lock: RefCell<Option<File>>,
+}
+
+impl<'a> Held<'a> {
+    /// Makes the layer that `plan` asks for.
+    pub fn make(plan: &Plan, layer: &Layer, userns: Option<&'a Userns>) -> Result<Held<'a>> {
+        let uid_map = fs::read_to_string("/proc/self/uid_map").during("read", "/proc/self/uid_map")?;
+        let kept = Kept {
+            directory: layer.directory.clone(),
+            lower: plan.rootfs.clone().unwrap_or_default(),
+            marks: if plan.ids.is_some() { Marks::User } else { Marks::of(&uid_map) },
+            ids: plan.ids.clone(),
+            remove: layer.goes,
+            args: plan.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        };
+        let lock = RefCell::new(Some(Layers::make(&kept, layer.driver)?));
+        let held = Held { kept, userns, lock };
+        if layer.driver == Driver::Btrfs {
+            btrfs::snapshot(&held.kept.lower, &held.kept.directory, "merged")?;
+        }
+        Ok(held)
+    }
+
+    /// The plan of a container whose layer is a snapshot: it writes to its root file system itself, for that is its own.
+    pub fn in_snapshot(&self, plan: &Plan) -> Option<Plan> {
+        let is_snapshot = plan.layer.as_ref().is_some_and(|layer| layer.driver == Driver::Btrfs);
+        let rootfs = Some(self.kept.directory.join("merged"));
+        is_snapshot.then(|| Plan { rootfs, layer: None, ..plan.clone() })
+    }
+
+    /// What it is, for the child: lets go of the lock, by which the layer would be in use for as long as that process
+    /// lives. The child must not drop it.
+    pub fn let_go(&self) -> &Kept {
+        self.lock.take();
+        &self.kept
+    }
+
+    /// Keeps it, unless it is to go with the container.
+    pub fn keep(self) {
+        if self.kept.remove {
+            return;
+        }
+        self.lock.take();
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next command tries again, and says so.
+        self.lock.take();
+        if let Some(userns) = self.userns {
+            let _ = userns.empty(&self.kept.directory);
+        }
+        let _ = fs::remove_dir_all(&self.kept.directory);
+    }
+}
+
+/// Where the root file system of the container is to be seen, with its layer over it. To be called in its own mount
+/// namespace.
+pub fn rootfs(plan: &Plan, kept: Option<&Kept>, trees: &Trees) -> Result<Option<PathBuf>> {
+    let (Some(kept), Some(_), Some(lower)) = (kept, &plan.layer, &plan.rootfs) else { return trees.rootfs(plan) };
+    let (place, lower) = match (trees.get(&kept.directory), trees.get(Path::new("/"))) {
+        // Root's directories are closed to root in there.
+        (Some(layer), Some(lower)) => {
+            attach_at(layer, Path::new(PLACE))?;
+            let at = Path::new(PLACE).join("lower");
+            attach_at(lower, &at)?;
+            (PathBuf::from(PLACE), at)
+        }
+        _ => (kept.directory.clone(), lower.clone()),
+    };
+    let merged = place.join("merged");
+    if place.join("work").exists() {
+        // The owner and the mode of what is seen as `/` are upper's.
+        let upper = place.join("diff");
+        let root = fs::metadata(&lower).during("stat", lower.display())?;
+        lchown(&upper, Some(root.uid()), Some(root.gid())).during("chown", upper.display())?;
+        fs::set_permissions(&upper, root.permissions()).during("chmod", upper.display())?;
+        match overlay::mount_overlay(&kept.overlay(lower.clone(), &place), &merged) {
+            Err(error) if cannot_be(&error) => tell_of_the_copy(&error, &place)?,
+            mounted => return mounted.map(|()| Some(merged)),
+        }
+    }
+    overlay::copy_tree(&lower, &merged)?;
+    Ok(Some(merged))
+}
+
+/// Whether this kernel, this user or this file system does not do overlays.
+fn cannot_be(error: &Error) -> bool {
+    [Errno::EINVAL, Errno::EPERM, Errno::ENODEV, Errno::EOPNOTSUPP].map(Some).contains(&error.errno())
+}
+
+fn tell_of_the_copy(error: &Error, place: &Path) -> Result<()> {
+    // Not worth an end when nobody listens.
+    let _ = writeln!(io::stderr(), "boxwright: {error}: the container gets a full copy (--storage-driver vfs)");
+    let work = place.join("work");
+    fs::remove_dir_all(&work).during("remove", work.display())
+}
+
+/// Hands what a container has made of its root file system to `show`, by path. To be called by a process that ends then: it
+/// may get mounts of its own.
+pub fn changes(kept: &Kept, show: impl FnOnce(Vec<Change>) -> Result<()>) -> Result<()> {
+    let look = |lower: PathBuf| {
+        if !kept.is_copy() {
+            return overlay::changes(&kept.overlay(lower, &kept.directory));
+        }
+        let mut changes = compare(Some(&lower), &kept.directory.join("merged"), Path::new("/"))?;
+        changes.sort();
+        Ok(changes)
+    };
+    let Some(maps) = &kept.ids else { return show(look(kept.lower.clone())?) };
+    let userns = Userns::new(maps)?;
+    if !geteuid().is_root() {
+        // Whose files are closed to the caller.
+        return userns.inside(|| show(look(kept.lower.clone())?));
+    }
+    // With the owners that the container sees, else every one would be another's.
+    mounts::unshare_mounts()?;
+    mounts::set_propagation(Path::new("/"), Propagation::Private)?;
+    let at = kept.directory.join("lower");
+    attach_at(steps::userns::idmapped(&kept.lower, userns.as_fd())?.as_fd(), &at)?;
+    show(look(at)?)
+}
+
+/// What tells the directory `new` from the directory whose copy it was; without one, everything in it.
+fn compare(old: Option<&Path>, new: &Path, path: &Path) -> Result<Vec<Change>> {
+    let (before, after) = (old.map_or_else(|| Ok(Vec::new()), names)?, names(new)?);
+    let gone = before.iter().filter(|name| !after.contains(name));
+    let mut changes: Vec<_> = gone.map(|name| Change::new(ChangeKind::Deleted, &path.join(name))).collect();
+    for name in &after {
+        let (old, new, path) = (old.map(|old| old.join(name)), new.join(name), path.join(name));
+        let this = fs::symlink_metadata(&new).during("stat", new.display())?;
+        let that = old.as_ref().and_then(|old| fs::symlink_metadata(old).ok());
+        let was_directory = that.as_ref().is_some_and(Metadata::is_dir);
+        let old = old.as_deref().filter(|_| was_directory);
+        let inside = if this.is_dir() { compare(old, &new, &path)? } else { Vec::new() };
+        match that {
+            None => changes.push(Change::new(ChangeKind::Added, &path)),
+            Some(that) if inside.is_empty() && told(&that) == told(&this) => {}
+            Some(_) => changes.push(Change::new(ChangeKind::Changed, &path)),
+        }
+        changes.extend(inside);
+    }
+    Ok(changes)
+}
+
+/// By what a file is told from what it was: who writes to it changes its time.
+fn told(file: &Metadata) -> impl PartialEq + use<> {
+    let size = if file.is_dir() { 0 } else { file.size() };
+    (file.mode(), file.uid(), file.gid(), file.rdev(), size, file.mtime(), file.mtime_nsec())
+}
+
+fn names(directory: &Path) -> Result<Vec<OsString>> {
+    let entries = fs::read_dir(directory).during("readdir", directory.display())?;
+    entries.map(|entry| Ok(entry.during("readdir", directory.display())?.file_name())).collect()
+}
