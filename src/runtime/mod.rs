@@ -2,7 +2,7 @@
 //!
 //! [`init`] is the child and [`run`] the parent. The rest is what they lean on and no lab teaches.
 
-mod btrfs;
+pub mod btrfs;
 pub mod cgroup;
 mod copy_up;
 mod devices;

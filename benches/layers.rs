@@ -1,0 +1,241 @@
+//! What a container's own layer costs, and the first write to a file: by a full copy, an overlay, a snapshot.
+//!
+//! ```sh
+//! cargo bench --profile dev --features solutions --bench layers
+//! ```
+//!
+//! As root, with mkfs.btrfs and btrfs (package btrfs-progs), and 2 GB of disk. The time is the kernel's, so nothing is gained
+//! by an optimised build. All that is read has been read before: what is measured is the work, and not the disk's patience.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use boxwright::runtime::btrfs;
+use boxwright::steps::overlay;
+use model::layer::{Marks, Overlay};
+use model::plan::Driver;
+use model::{During, Error, Result};
+use nix::mount::{MntFlags, umount2};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{geteuid, syncfs};
+use testkit::Shield;
+
+const ROUNDS: usize = 7;
+const MB: u64 = 1 << 20;
+/// How many files of which size, in bytes: some 60 MB, as a small distribution has them.
+const IMAGE: [(u64, u64); 3] = [(1800, 16 << 10), (100, 256 << 10), (6, MB)];
+/// Of the files that are written to.
+const SIZES_MB: [u64; 3] = [1, 10, 100];
+
+fn main() {
+    match Shield::new().deadline(Duration::from_secs(900)).try_run(|| measure().map_err(|e| e.to_string())) {
+        Ok(Ok(table)) => print(&table),
+        Ok(Err(error)) => fail(&error),
+        Err(failure) => fail(&failure.to_string()),
+    }
+}
+
+/// A directory for layers, and what they lie on, all of it on one file system.
+struct Place {
+    directory: PathBuf,
+    /// Whether that file system counts what a layer takes; else the blocks of its files are counted, on a disk that others
+    /// write to as well.
+    counts: bool,
+}
+
+impl Place {
+    fn image(&self) -> PathBuf {
+        self.directory.join("image")
+    }
+
+    fn files(&self) -> PathBuf {
+        self.directory.join("files")
+    }
+
+    fn fill(&self) -> Result<()> {
+        let mut number = 0..;
+        for (count, bytes) in IMAGE {
+            for number in number.by_ref().take(count as usize) {
+                let parent = self.image().join(format!("{}", number % 100));
+                fs::create_dir_all(&parent).during("mkdir", parent.display())?;
+                write(&parent.join(format!("{number}")), bytes)?;
+            }
+        }
+        SIZES_MB.iter().try_for_each(|size| write(&self.files().join(size.to_string()), size * MB))
+    }
+
+    /// What is taken: of the whole file system, or by the files in `layer`.
+    fn bytes(&self, layer: &Path) -> Result<u64> {
+        if !self.counts {
+            return blocks(layer);
+        }
+        let name = self.directory.display();
+        syncfs(File::open(&self.directory).during("open", &name)?).during("syncfs", &name)?;
+        let seen = statvfs(&self.directory).during("statvfs", &name)?;
+        Ok((seen.blocks() - seen.blocks_free()) * seen.fragment_size())
+    }
+}
+
+fn measure() -> Result<String> {
+    if !geteuid().is_root() {
+        return Err(Error::invalid("the user", geteuid().to_string(), "root, for a file system of its own"));
+    }
+    let plain = Place { directory: testkit::disk_dir().join("plain"), counts: false };
+    let btrfs = Place { directory: testkit::dir().join("btrfs"), counts: true };
+    for place in [&plain, &btrfs] {
+        fs::create_dir(&place.directory).during("mkdir", place.directory.display())?;
+    }
+    let disk = testkit::disk_dir().join("disk");
+    File::create(&disk).and_then(|file| file.set_len(2048 * MB)).during("make", disk.display())?;
+    command("mkfs.btrfs", &["-q", &disk.display().to_string()])?;
+    command("mount", &["-o", "loop", &disk.display().to_string(), &btrfs.directory.display().to_string()])?;
+    for subvolume in [btrfs.image(), btrfs.files()] {
+        command("btrfs", &["-q", "subvolume", "create", &subvolume.display().to_string()])?;
+    }
+    fs::create_dir(plain.files()).during("mkdir", "files")?;
+    plain.fill()?;
+    btrfs.fill()?;
+
+    let (major, minor) = testkit::needs::kernel();
+    let files: u64 = IMAGE.iter().map(|(count, _)| count).sum();
+    let mut table = format!("Linux {major}.{minor}; {} in {files} files; {ROUNDS} rounds\n", mb(total()));
+    table += &format!("{:<18}{:>12}{:>10}", "", "made in", "takes");
+    SIZES_MB.iter().for_each(|size| table += &format!("{:>10}", format!("{size} MB")));
+    table += &format!("{:>10}\n", "takes");
+    for (name, driver, place) in [
+        ("vfs", Driver::Vfs, &plain),
+        ("overlay", Driver::Overlay, &plain),
+        ("overlay on btrfs", Driver::Overlay, &btrfs),
+        ("btrfs", Driver::Btrfs, &btrfs),
+    ] {
+        table += &one(name, driver, place)?;
+    }
+    umount2(&btrfs.directory, MntFlags::empty()).during("umount", btrfs.directory.display())?;
+    Ok(table
+        + "made in: a layer of that many files; 1 MB …: one byte is appended to a file of that size; takes: on the disk\n")
+}
+
+/// A line of the table.
+fn one(name: &str, driver: Driver, place: &Place) -> Result<String> {
+    let (mut made, mut takes) = (Vec::new(), Vec::new());
+    let mut writes = SIZES_MB.map(|_| Vec::new());
+    let mut after = Vec::new();
+    let layer = place.directory.join("layer");
+    for _ in 0..ROUNDS {
+        let before = place.bytes(&layer)?;
+        let start = Instant::now();
+        make(driver, &place.image(), &layer)?;
+        made.push(start.elapsed());
+        takes.push(place.bytes(&layer)?.saturating_sub(before));
+        remove(driver, &layer)?;
+
+        let merged = make(driver, &place.files(), &layer)?;
+        let mut before = place.bytes(&layer)?;
+        for (size, times) in SIZES_MB.iter().zip(&mut writes) {
+            before = place.bytes(&layer)?;
+            let start = Instant::now();
+            append(&merged.join(size.to_string()))?;
+            times.push(start.elapsed());
+        }
+        after.push(place.bytes(&layer)?.saturating_sub(before));
+        remove(driver, &layer)?;
+    }
+    let mut line = format!("{name:<18}{:>12}{:>10}", ms(median(made)), mb(median(takes)));
+    writes.into_iter().for_each(|times| line += &format!("{:>10}", ms(median(times))));
+    Ok(line + &format!("{:>10}\n", mb(median(after))))
+}
+
+/// Makes a layer over `lower` in the directory `layer`, and says where its files are to be seen.
+fn make(driver: Driver, lower: &Path, layer: &Path) -> Result<PathBuf> {
+    let directory = |name: &str| {
+        let path = layer.join(name);
+        fs::create_dir_all(&path).during("mkdir", path.display()).map(|()| path)
+    };
+    match driver {
+        Driver::Overlay => {
+            let [upper, work, merged] = [directory("diff")?, directory("work")?, directory("merged")?];
+            let overlay = Overlay { lowers: vec![lower.to_owned()], upper, work, marks: Marks::Trusted };
+            overlay::mount_overlay(&overlay, &merged).map(|()| merged)
+        }
+        Driver::Vfs => directory("merged").and_then(|merged| overlay::copy_tree(lower, &merged).map(|()| merged)),
+        Driver::Btrfs => {
+            fs::create_dir_all(layer).during("mkdir", layer.display())?;
+            btrfs::snapshot(lower, layer, "merged").map(|()| layer.join("merged"))
+        }
+    }
+}
+
+fn remove(driver: Driver, layer: &Path) -> Result<()> {
+    let merged = layer.join("merged");
+    match driver {
+        Driver::Overlay => umount2(&merged, MntFlags::empty()).during("umount", merged.display())?,
+        Driver::Btrfs => command("btrfs", &["-q", "subvolume", "delete", "-c", &merged.display().to_string()])?,
+        Driver::Vfs => {}
+    }
+    fs::remove_dir_all(layer).during("remove", layer.display())
+}
+
+/// The blocks of all files in `layer` that are not below `merged` when that is an overlay: these are in `diff`.
+fn blocks(layer: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    let is_overlay = layer.join("diff").exists();
+    for entry in fs::read_dir(layer).into_iter().flatten() {
+        let path = entry.during("readdir", layer.display())?.path();
+        let metadata = fs::symlink_metadata(&path).during("stat", path.display())?;
+        if metadata.is_dir() && !(is_overlay && path.ends_with("merged")) {
+            bytes += blocks(&path)?;
+        }
+        bytes += metadata.blocks() * 512;
+    }
+    Ok(bytes)
+}
+
+fn append(path: &Path) -> Result<()> {
+    let open = OpenOptions::new().append(true).open(path);
+    open.and_then(|mut file| file.write_all(b"x")).during("write", path.display())
+}
+
+/// A file of bytes that no file system can leave out.
+fn write(path: &Path, bytes: u64) -> Result<()> {
+    let mut file = File::create(path).during("create", path.display())?;
+    let piece: Vec<u8> = (0..16 << 10).map(|byte| (byte % 251) as u8).collect();
+    (0..bytes / piece.len() as u64).try_for_each(|_| file.write_all(&piece)).during("write", path.display())
+}
+
+fn command(program: &str, arguments: &[&str]) -> Result<()> {
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status().during("start", program)?;
+    let failed = || Error::invalid("the command", format!("{program} {}", arguments.join(" ")), "one that works here");
+    status.success().then_some(()).ok_or_else(failed)
+}
+
+fn total() -> u64 {
+    IMAGE.iter().map(|(count, bytes)| count * bytes).sum()
+}
+
+fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
+    values.sort_unstable();
+    values[values.len() / 2]
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn mb(bytes: u64) -> String {
+    if bytes < MB { format!("{} kB", bytes >> 10) } else { format!("{:.1} MB", bytes as f64 / MB as f64) }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what it is for")]
+fn print(table: &str) {
+    print!("{table}");
+}
+
+#[expect(clippy::print_stderr, reason = "nobody else prints it")]
+fn fail(error: &str) {
+    eprintln!("{error}");
+    std::process::exit(1);
+}
