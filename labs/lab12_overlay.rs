@@ -83,14 +83,15 @@ pub fn lookup(layers: &[OwnedFd], name: &OsStr, marks: Marks) -> Result<Vec<Owne
 /// As [`entry`].
 pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
     let lowers = overlay.lowers.iter().map(|lower| open_directory(lower)).collect::<Result<Vec<_>>>()?;
-    let mut changes = compare(&open_directory(&overlay.upper)?, &lowers, Path::new("/"), overlay.marks)?;
+    let mut changes = compare(&open_directory(&overlay.upper)?, &lowers, Path::new("/"), overlay.marks, false)?;
     changes.sort();
     Ok(changes)
 }
 
-/// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it that it is merged with.
-fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks) -> Result<Vec<Change>> {
-    todo!("lab 12, task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque: what of the lowers is not in it is D")
+/// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it by the same path. In an `opaque`
+/// one every directory is opaque, and need not bear the mark.
+fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks, opaque: bool) -> Result<Vec<Change>> {
+    todo!("lab 12, task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque, or one above it: what of the lowers is not in it is D")
 }
 
 /// Copies all that is in the directory `from` to the empty directory `to`, and gives `to` what `from` itself has: owner, mode,

@@ -149,16 +149,18 @@ pub fn lookup(layers: &[OwnedFd], name: &OsStr, marks: Marks) -> Result<Vec<Owne
 /// As [`entry`].
 pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
     let lowers = overlay.lowers.iter().map(|lower| open_directory(lower)).collect::<Result<Vec<_>>>()?;
-    let mut changes = compare(&open_directory(&overlay.upper)?, &lowers, Path::new("/"), overlay.marks)?;
+    let mut changes = compare(&open_directory(&overlay.upper)?, &lowers, Path::new("/"), overlay.marks, false)?;
     changes.sort();
     Ok(changes)
 }
 
-/// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it that it is merged with.
-fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks) -> Result<Vec<Change>> {
-    // task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque: what of the lowers is not in it is D
+/// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it by the same path. In an `opaque`
+/// one every directory is opaque, and need not bear the mark.
+fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks, opaque: bool) -> Result<Vec<Change>> {
+    // task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque, or one above it: what of the lowers is not in it is D
     let (here, mut changes) = (names(upper)?, Vec::new());
-    if is_opaque(upper.as_fd(), marks)? {
+    let opaque = opaque || is_opaque(upper.as_fd(), marks)?;
+    if opaque {
         let mut below = lowers.iter().map(names).collect::<Result<Vec<_>>>()?.concat();
         below.sort();
         below.dedup();
@@ -184,7 +186,7 @@ fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks) -> Re
         };
         let is_merged = old.is_some_and(|old| kind(&old) == SFlag::S_IFDIR);
         let merged = if is_merged { &below[..] } else { &[] };
-        let inside = if is_directory { compare(&fd, merged, &path, marks)? } else { Vec::new() };
+        let inside = if is_directory { compare(&fd, merged, &path, marks, opaque)? } else { Vec::new() };
         let new = fstat(&fd).during("fstat", path.display())?;
         match old {
             None => changes.push(Change::new(ChangeKind::Added, &path)),
