@@ -1,10 +1,10 @@
 //! A container's own layer over a root file system that it shares with others.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ use model::layer::{Change, ChangeKind, Marks};
 use model::plan::{Driver, Layer};
 use model::{During, Error, Kept, Layers, Plan, Propagation, Result};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
 use super::btrfs;
@@ -132,7 +134,8 @@ pub fn changes(kept: &Kept, show: impl FnOnce(Vec<Change>) -> Result<()>) -> Res
         if !kept.is_copy() {
             return overlay::changes(&kept.overlay(lower, &kept.directory));
         }
-        let mut changes = compare(Some(&lower), &kept.directory.join("merged"), Path::new("/"))?;
+        let open = |path: &Path| File::open(path).during("open", path.display());
+        let mut changes = compare(Some(&open(&lower)?), &open(&kept.directory.join("merged"))?, Path::new("/"))?;
         changes.sort();
         Ok(changes)
     };
@@ -150,17 +153,19 @@ pub fn changes(kept: &Kept, show: impl FnOnce(Vec<Change>) -> Result<()>) -> Res
     show(look(at)?)
 }
 
-/// What tells the directory `new` from the directory whose copy it was; without one, everything in it.
-fn compare(old: Option<&Path>, new: &Path, path: &Path) -> Result<Vec<Change>> {
+/// What tells the directory `new` from the directory whose copy it was; without one, everything in it. By descriptors: the
+/// container may make a link of a directory at any moment, and a path would lead where that leads.
+fn compare(old: Option<&File>, new: &File, path: &Path) -> Result<Vec<Change>> {
     let (before, after) = (old.map_or_else(|| Ok(Vec::new()), names)?, names(new)?);
     let gone = before.iter().filter(|name| !after.contains(name));
     let mut changes: Vec<_> = gone.map(|name| Change::new(ChangeKind::Deleted, &path.join(name))).collect();
     for name in &after {
-        let (old, new, path) = (old.map(|old| old.join(name)), new.join(name), path.join(name));
-        let this = fs::symlink_metadata(&new).during("stat", new.display())?;
-        let that = old.as_ref().and_then(|old| fs::symlink_metadata(old).ok());
-        let was_directory = that.as_ref().is_some_and(Metadata::is_dir);
-        let old = old.as_deref().filter(|_| was_directory);
+        let path = path.join(name);
+        let stat = |file: &File| file.metadata().during("stat", path.display());
+        let Some(new) = entry(new, name)? else { continue };
+        let old = old.map(|old| entry(old, name)).transpose()?.flatten();
+        let (this, that) = (stat(&new)?, old.as_ref().map(stat).transpose()?);
+        let old = old.as_ref().filter(|_| that.as_ref().is_some_and(Metadata::is_dir));
         let inside = if this.is_dir() { compare(old, &new, &path)? } else { Vec::new() };
         match that {
             None => changes.push(Change::new(ChangeKind::Added, &path)),
@@ -178,7 +183,16 @@ fn told(file: &Metadata) -> impl PartialEq + use<> {
     (file.mode(), file.uid(), file.gid(), file.rdev(), size, file.mtime(), file.mtime_nsec())
 }
 
-fn names(directory: &Path) -> Result<Vec<OsString>> {
-    let entries = fs::read_dir(directory).during("readdir", directory.display())?;
-    entries.map(|entry| Ok(entry.during("readdir", directory.display())?.file_name())).collect()
+/// What a directory has by `name`, unless somebody was faster.
+fn entry(directory: &File, name: &OsStr) -> Result<Option<File>> {
+    match openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
+        Err(Errno::ENOENT) => Ok(None),
+        fd => fd.during("openat", name.display()).map(|fd| Some(File::from(fd))),
+    }
+}
+
+fn names(directory: &File) -> Result<Vec<OsString>> {
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let entries = fs::read_dir(&path).during("readdir", &path)?;
+    entries.map(|entry| Ok(entry.during("readdir", &path)?.file_name())).collect()
 }
