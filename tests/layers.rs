@@ -192,7 +192,7 @@ fn where_no_overlay_can_be_had_the_container_gets_a_copy_and_is_told() {
 fn a_btrfs_snapshot_shares_what_is_not_written() {
     needs!(root, program = "mkfs.btrfs");
     Shield::new().deadline(Duration::from_secs(30)).run(|| {
-        let (image, disk) = (disk_dir().join("image"), dir().join("btrfs"));
+        let (image, disk) = (dir().join("image"), dir().join("btrfs"));
         fs::File::create(&image).unwrap().set_len(128 << 20).unwrap();
         fs::create_dir(&disk).unwrap();
         succeeds("mkfs.btrfs", &["-q", image.to_str().unwrap()]);

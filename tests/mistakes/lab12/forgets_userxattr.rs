@@ -1,0 +1,17 @@
+//! "A user namespace has every capability."
+//!
+//! task: 1
+//! test: task1_the_marks_are_the_callers
+//! says: which a user namespace does not get
+
+let escaped = |path: &Path| {
+    let bytes = path.as_os_str().as_bytes().iter();
+    bytes.flat_map(|&byte| [b'\\', byte].into_iter().skip(usize::from(!br"\,:".contains(&byte)))).collect::<Vec<_>>()
+};
+let lowers: Vec<_> = overlay.lowers.iter().map(|lower| escaped(lower)).collect();
+let rest: &[u8] = match overlay.marks {
+    Marks::Trusted => b",redirect_dir=off,metacopy=off",
+    Marks::User => b",redirect_dir=off,metacopy=off",
+};
+let (lowers, upper, work) = (lowers.join(&b':'), escaped(&overlay.upper), escaped(&overlay.work));
+OsString::from_vec([b"lowerdir=", &lowers[..], b",upperdir=", &upper, b",workdir=", &work, rest].concat())
