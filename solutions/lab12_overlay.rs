@@ -5,21 +5,19 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use model::layer::{Change, ChangeKind, Entry, Mark, Marks, Overlay};
+use model::layer::{Change, ChangeKind, Entry, Mark, Marks, Overlay, is_opaque};
+use model::tree::{is_same_directory, kind, names, open_directory, place, take_after};
 use model::{During, Error, Result};
-use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::mount::{MsFlags, mount};
-use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fstat, mknod, mknodat, utimensat};
-use nix::sys::time::TimeSpec;
+use nix::sys::stat::{Mode, SFlag, fstat, mknod, mknodat};
 
 /// What mount(2) takes of its last argument: a page less the zero at its end. The rest is cut off, and nothing is said.
 pub const OPTIONS_MAX_BYTES: usize = 4095;
@@ -246,72 +244,4 @@ fn copy_one(from: &Path, to: &Path, copies: &mut HashMap<(u64, u64), PathBuf>) -
     // Last: what is made in a directory changes its time, and a new owner takes away set-user-ID bits and capabilities.
     take_after(from, &metadata, to)
     // end task
-}
-
-/// Gives `to` the owner, mode, extended attributes and time of `from`, whose copy it is.
-fn take_after(from: &Path, original: &Metadata, to: &Path) -> Result<()> {
-    lchown(to, Some(original.uid()), Some(original.gid())).during("chown", to.display())?;
-    if !original.is_symlink() {
-        fs::set_permissions(to, original.permissions()).during("chmod", to.display())?;
-    }
-    let copy_attributes = || -> io::Result<()> {
-        for name in xattr::list(from)? {
-            if let Some(value) = xattr::get(from, &name)? {
-                xattr::set(to, &name, &value)?;
-            }
-        }
-        Ok(())
-    };
-    match copy_attributes() {
-        // This file system keeps none.
-        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
-        result => result.during("copy the attributes of", from.display())?,
-    }
-    let time = |s, ns| TimeSpec::new(s, ns);
-    let (atime, mtime) = (time(original.atime(), original.atime_nsec()), time(original.mtime(), original.mtime_nsec()));
-    utimensat(AT_FDCWD, to, &atime, &mtime, UtimensatFlags::NoFollowSymlink).during("utimensat", to.display())
-}
-
-/// Opens a directory to look for names in it.
-fn open_directory(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    openat(AT_FDCWD, path, flags, Mode::empty()).during("open", path.display())
-}
-
-/// The names in a directory, sorted; not `.` and `..`.
-fn names(directory: &OwnedFd) -> Result<Vec<OsString>> {
-    let path = place(directory.as_fd());
-    let open = Dir::openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-    let mut names = Vec::new();
-    for entry in open.during("open", path.display())?.iter() {
-        let entry = entry.during("readdir", path.display())?;
-        names.push(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
-    }
-    names.retain(|name| name != "." && name != "..");
-    names.sort();
-    Ok(names)
-}
-
-/// Whether a directory bears the mark. On a file system without extended attributes none does.
-fn is_opaque(directory: BorrowedFd<'_>, marks: Marks) -> Result<bool> {
-    match xattr::get_deref(place(directory), marks.opaque()) {
-        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(false),
-        value => Ok(value.during("getxattr", marks.opaque().display())?.is_some_and(|value| value == b"y")),
-    }
-}
-
-/// What kind of file it is.
-fn kind(stat: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
-}
-
-/// Whether a directory has the owner, the mode and the time that it had before.
-fn is_same_directory(old: &FileStat, new: &FileStat) -> bool {
-    let told = |stat: &FileStat| (stat.st_mode, stat.st_uid, stat.st_gid, stat.st_mtime, stat.st_mtime_nsec);
-    told(old) == told(new)
-}
-
-/// The path by which a system call without a descriptor argument reaches what `fd` names.
-fn place(fd: BorrowedFd<'_>) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }

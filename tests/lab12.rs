@@ -2279,10 +2279,7 @@ fn lookup_fault(told: &[&str], wanted: &[usize], seen: &[usize]) -> &'static str
         "a whiteout was passed by: below it nothing is looked at"
     } else if above.contains(&"an opaque directory") {
         "below an opaque directory nothing is seen, in whatever layer it is"
-    } else if above.first().is_some()
-        && told[*extra] == "a file"
-        && above.iter().any(|kind| kind.ends_with("directory"))
-    {
+    } else if !above.is_empty() && told[*extra] == "a file" && above.iter().any(|kind| kind.ends_with("directory")) {
         "a file below a directory is hidden: it is not merged with it"
     } else if above.contains(&"a file") && above.iter().any(|kind| kind.ends_with("directory")) {
         "a file below a directory was passed by: it hides what is below it, although it is hidden itself"

@@ -2,10 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fmt::{self, Display};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{During, Result};
+use crate::tree::place;
 
 /// The layers of one overlay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,17 @@ impl Marks {
     pub fn of(uid_map: &str) -> Self {
         let is_machines = uid_map.split_whitespace().eq(["0", "0", "4294967295"]);
         if is_machines { Marks::Trusted } else { Marks::User }
+    }
+}
+
+/// Whether a directory bears the mark. On a file system without extended attributes none does.
+///
+/// # Errors
+/// [`crate::Error::Os`] with EACCES where the caller may not look.
+pub fn is_opaque(directory: BorrowedFd<'_>, marks: Marks) -> Result<bool> {
+    match xattr::get_deref(place(directory), marks.opaque()) {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(false),
+        value => Ok(value.during("getxattr", marks.opaque().display())?.is_some_and(|value| value == b"y")),
     }
 }
 

@@ -26,6 +26,7 @@ pub mod plan;
 mod queue;
 pub mod size;
 mod state;
+pub mod tree;
 pub mod volumes;
 
 pub use cgroup::Cgroup;
