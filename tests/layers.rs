@@ -145,7 +145,7 @@ fn twenty_containers_over_one_directory_and_half_of_them_are_killed() {
             } else {
                 boxwright(&format!("diff box-{n}"))
                     .success()
-                    .stdout(contains(format!("A /own\n")).and(contains(format!("A /srv/{n}\n"))));
+                    .stdout(contains("A /own\n").and(contains(format!("A /srv/{n}\n"))));
                 assert_eq!(end(container), Some(0));
             }
         }
