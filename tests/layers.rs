@@ -189,6 +189,20 @@ fn where_no_overlay_can_be_had_the_container_gets_a_copy_and_is_told() {
 }
 
 #[test]
+fn where_nothing_can_be_marked_the_container_gets_a_copy() {
+    shielded(|| {
+        let (root, plain) = (root(), dir().join("plain"));
+        fs::create_dir(&plain).unwrap();
+        mount(Some("none"), &plain, Some("ramfs"), MsFlags::empty(), None::<&str>).unwrap();
+        if xattr::set(&plain, "user.some", b"value").is_err() {
+            let seen = run_in(&plain, &root, "--rm", "rm -r /srv; mkdir /srv; ls /srv; cat /etc/motd").success();
+            seen.stdout("of the image\n").stderr(contains("full copy").and(contains("\n").count(1)));
+        }
+        umount2(&plain, MntFlags::empty()).unwrap();
+    });
+}
+
+#[test]
 fn a_btrfs_snapshot_shares_what_is_not_written() {
     needs!(root, program = "mkfs.btrfs");
     Shield::new().deadline(Duration::from_secs(30)).run(|| {

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
-use model::layer::{Change, ChangeKind, Marks};
+use model::layer::{Change, ChangeKind, Mark, Marks};
 use model::plan::{Driver, Layer};
 use model::{During, Error, Kept, Layers, Plan, Propagation, Result};
 use nix::errno::Errno;
@@ -106,7 +106,10 @@ pub fn rootfs(plan: &Plan, kept: Option<&Kept>, trees: &Trees) -> Result<Option<
         let root = fs::metadata(&lower).during("stat", lower.display())?;
         lchown(&upper, Some(root.uid()), Some(root.gid())).during("chown", upper.display())?;
         fs::set_permissions(&upper, root.permissions()).during("chmod", upper.display())?;
-        match overlay::mount_overlay(&kept.overlay(lower.clone(), &place), &merged) {
+        // Where upper keeps no attributes it is mounted all the same, and no directory from below can be removed.
+        let work = File::open(place.join("work")).during("open", place.join("work").display())?;
+        let marked = overlay::make_mark(work.as_fd(), Mark::Opaque, kept.marks);
+        match marked.and_then(|()| overlay::mount_overlay(&kept.overlay(lower.clone(), &place), &merged)) {
             Err(error) if cannot_be(&error) => tell_of_the_copy(&error, &place)?,
             mounted => return mounted.map(|()| Some(merged)),
         }

@@ -63,11 +63,18 @@ pub fn mount_overlay(overlay: &Overlay, target: &Path) -> Result<()> {
         OwnedFd::from_raw_fd(Errno::result(fd as i32).during("fsopen", "overlay")?)
     };
     let set = |key: &CStr, value: &OsStr| -> nix::Result<()> {
-        let value = CString::new(value.as_bytes()).map_err(|_| Errno::EINVAL)?;
+        let value = CString::new(value.as_bytes()).or(Err(Errno::EINVAL))?;
         configure(&context, FSCONFIG_SET_STRING, key.as_ptr(), value.as_ptr())
     };
+    // By their numbers: a value has 255 bytes at most, and a backslash in it is an escape in some of the keys.
+    let mut held = Vec::new();
+    let mut numbered = |path: &Path| -> Result<PathBuf> {
+        let fd = open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+        held.push(fd.during("open", path.display())?);
+        Ok(place(held[held.len() - 1].as_fd()))
+    };
     for lower in &overlay.lowers {
-        match set(c"lowerdir+", lower.as_os_str()) {
+        match set(c"lowerdir+", numbered(lower)?.as_os_str()) {
             // The kernel has a limit of its own, whatever their names are.
             Err(Errno::EINVAL) if overlay.lowers.len() > 400 => {
                 return Err(Error::invalid("number of layers", overlay.lowers.len().to_string(), "500 at most"));
@@ -76,8 +83,9 @@ pub fn mount_overlay(overlay: &Overlay, target: &Path) -> Result<()> {
             result => result.during("lowerdir+", lower.display())?,
         }
     }
-    set(c"upperdir", overlay.upper.as_os_str()).during("upperdir", overlay.upper.display())?;
-    set(c"workdir", overlay.work.as_os_str()).during("workdir", overlay.work.display())?;
+    for (key, path) in [(c"upperdir", &overlay.upper), (c"workdir", &overlay.work)] {
+        set(key, numbered(path)?.as_os_str()).during("fsconfig", path.display())?;
+    }
     for key in match overlay.marks {
         Marks::User => &[(c"userxattr", None)][..],
         Marks::Trusted => &[(c"redirect_dir", Some("off")), (c"metacopy", Some("off"))],
@@ -89,14 +97,14 @@ pub fn mount_overlay(overlay: &Overlay, target: &Path) -> Result<()> {
         .during("fsconfig", key.0.to_string_lossy())?;
     }
     configure(&context, FSCONFIG_CMD_CREATE, ptr::null(), ptr::null()).during("fsconfig", "overlay")?;
-    let at = CString::new(target.as_os_str().as_bytes()).map_err(io::Error::from).during("move_mount", target.display())?;
+    let at =
+        CString::new(target.as_os_str().as_bytes()).map_err(io::Error::from).during("move_mount", target.display())?;
     // SAFETY: descriptors that are open, and C strings.
     unsafe {
         let tree = libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, 0);
         let tree = OwnedFd::from_raw_fd(Errno::result(tree as i32).during("fsmount", "overlay")?);
         let (from, to) = (tree.as_raw_fd(), libc::AT_FDCWD);
-        let moved =
-            libc::syscall(libc::SYS_move_mount, from, c"".as_ptr(), to, at.as_ptr(), MOVE_MOUNT_F_EMPTY_PATH);
+        let moved = libc::syscall(libc::SYS_move_mount, from, c"".as_ptr(), to, at.as_ptr(), MOVE_MOUNT_F_EMPTY_PATH);
         Errno::result(moved).map(drop).during("move_mount", target.display())
     }
 }

@@ -47,7 +47,10 @@ pub fn mount_overlay(overlay: &Overlay, target: &Path) -> Result<()> {
     let (mut data, mut open) = (options(overlay), Vec::new());
     if data.len() > OPTIONS_MAX_BYTES {
         for lower in &overlay.lowers {
-            open.push(open_at(libc::AT_FDCWD, &text(lower), libc::O_PATH | libc::O_DIRECTORY).during("open", lower.display())?);
+            open.push(
+                open_at(libc::AT_FDCWD, &text(lower), libc::O_PATH | libc::O_DIRECTORY)
+                    .during("open", lower.display())?,
+            );
         }
         let lowers = open.iter().map(|fd: &OwnedFd| place(fd.as_raw_fd())).collect();
         data = options(&Overlay { lowers, ..overlay.clone() });
@@ -57,8 +60,7 @@ pub fn mount_overlay(overlay: &Overlay, target: &Path) -> Result<()> {
     }
     let (kind, target_text, data) = (c"overlay", text(target), text(Path::new(&data)));
     // SAFETY: C strings that outlive the call.
-    let status =
-        unsafe { libc::mount(kind.as_ptr(), target_text.as_ptr(), kind.as_ptr(), 0, data.as_ptr().cast()) };
+    let status = unsafe { libc::mount(kind.as_ptr(), target_text.as_ptr(), kind.as_ptr(), 0, data.as_ptr().cast()) };
     checked(status).during("mount", target.display())?;
     drop(open);
     Ok(())
@@ -204,11 +206,11 @@ fn copy_one(from: &Path, to: &Path, copies: &mut Vec<(u64, u64, PathBuf)>) -> Re
     let original = lstat(from).during("lstat", from.display())?;
     let (old, new, kind) = (text(from), text(to), original.st_mode & libc::S_IFMT);
     if kind != libc::S_IFDIR {
-        if let Some((.., copy)) = copies.iter().find(|(dev, ino, _)| (*dev, *ino) == (original.st_dev, original.st_ino)) {
+        if let Some((.., copy)) = copies.iter().find(|(dev, ino, _)| (*dev, *ino) == (original.st_dev, original.st_ino))
+        {
             let copy = text(copy);
             // SAFETY: C strings; without AT_SYMLINK_FOLLOW a link is linked to itself.
-            let status =
-                unsafe { libc::linkat(libc::AT_FDCWD, copy.as_ptr(), libc::AT_FDCWD, new.as_ptr(), 0) };
+            let status = unsafe { libc::linkat(libc::AT_FDCWD, copy.as_ptr(), libc::AT_FDCWD, new.as_ptr(), 0) };
             return checked(status).during("linkat", to.display());
         }
         copies.push((original.st_dev, original.st_ino, to.to_owned()));
@@ -224,13 +226,14 @@ fn copy_one(from: &Path, to: &Path, copies: &mut Vec<(u64, u64, PathBuf)>) -> Re
             let mut target = vec![0_u8; 4096];
             // SAFETY: a C string, and a buffer of the length given.
             let length = unsafe { libc::readlink(old.as_ptr(), target.as_mut_ptr().cast(), target.len()) };
-            target.truncate(usize::try_from(length).map_err(|_| io::Error::last_os_error()).during("readlink", from.display())?);
+            target.truncate(counted(length).during("readlink", from.display())?);
             let target = CString::new(target).map_err(io::Error::from).during("readlink", from.display())?;
             // SAFETY: C strings.
             checked(unsafe { libc::symlink(target.as_ptr(), new.as_ptr()) }).during("symlink", to.display())?;
         }
         // SAFETY: a C string.
-        kind => checked(unsafe { libc::mknod(new.as_ptr(), kind | 0o600, original.st_rdev) }).during("mknod", to.display())?,
+        kind => checked(unsafe { libc::mknod(new.as_ptr(), kind | 0o600, original.st_rdev) })
+            .during("mknod", to.display())?,
     }
     take_after(from, &original, to).during("copy", from.display())
 }
@@ -261,7 +264,7 @@ fn take_after(from: &Path, original: &libc::stat, to: &Path) -> io::Result<()> {
             let name = CStr::from_bytes_with_nul(name).map_err(io::Error::other)?;
             let mut value = vec![0_u8; 64 * 1024];
             let length = libc::lgetxattr(old.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len());
-            let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+            let length = counted(length)?;
             checked(libc::lsetxattr(new.as_ptr(), name.as_ptr(), value.as_ptr().cast(), length, 0))?;
         }
         let time = |tv_sec, tv_nsec| libc::timespec { tv_sec, tv_nsec };
@@ -277,8 +280,9 @@ fn names(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     let (mut names, mut buffer) = (Vec::new(), vec![0_u8; 32 * 1024]);
     loop {
         // SAFETY: a descriptor that is open, and a buffer of the length given.
-        let length = unsafe { libc::syscall(libc::SYS_getdents64, open.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
-        let mut rest = &buffer[..usize::try_from(length).map_err(|_| io::Error::last_os_error())?];
+        let length =
+            unsafe { libc::syscall(libc::SYS_getdents64, open.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
+        let mut rest = &buffer[..counted(length as isize)?];
         if rest.is_empty() {
             return Ok(names);
         }
@@ -339,6 +343,11 @@ fn open_at(directory: RawFd, path: &CStr, flags: i32) -> io::Result<OwnedFd> {
 
 fn checked(status: i32) -> io::Result<()> {
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A length, or the errno behind -1.
+fn counted(length: isize) -> io::Result<usize> {
+    if length < 0 { Err(io::Error::last_os_error()) } else { Ok(length as usize) }
 }
 
 fn place(fd: RawFd) -> PathBuf {
