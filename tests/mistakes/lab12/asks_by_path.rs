@@ -4,6 +4,7 @@
 //! test: task6_links_are_not_followed
 //! says: in an image it may lead anywhere
 
+use std::io;
 let (here, mut changes) = (names(upper)?, Vec::new());
 let opaque = opaque || is_opaque(upper.as_fd(), marks)?;
 if opaque {

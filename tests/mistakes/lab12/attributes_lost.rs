@@ -4,6 +4,10 @@
 //! test: task7_extended_attributes
 //! says: listxattr(2) tells their names
 
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+use std::os::unix::fs::lchown;
 let metadata = fs::symlink_metadata(from).during("stat", from.display())?;
 let several = (!metadata.is_dir() && metadata.nlink() > 1).then_some((metadata.dev(), metadata.ino()));
 if let Some(copy) = several.and_then(|file| copies.get(&file)) {

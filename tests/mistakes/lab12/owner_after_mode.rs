@@ -4,6 +4,10 @@
 //! test: task7_owners_and_what_hangs_on_them
 //! says: first chown(2), then chmod(2)
 
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+use std::os::unix::fs::lchown;
 let metadata = fs::symlink_metadata(from).during("stat", from.display())?;
 let several = (!metadata.is_dir() && metadata.nlink() > 1).then_some((metadata.dev(), metadata.ino()));
 if let Some(copy) = several.and_then(|file| copies.get(&file)) {

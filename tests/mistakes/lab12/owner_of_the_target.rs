@@ -4,6 +4,9 @@
 //! test: task7_owners_and_what_hangs_on_them
 //! says: the owner was given to what the link leads to
 
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 let metadata = fs::symlink_metadata(from).during("stat", from.display())?;
 let several = (!metadata.is_dir() && metadata.nlink() > 1).then_some((metadata.dev(), metadata.ino()));
 if let Some(copy) = several.and_then(|file| copies.get(&file)) {
