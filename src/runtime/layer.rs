@@ -1,19 +1,20 @@
 //! A container's own layer over a root file system that it shares with others.
 
 use std::cell::RefCell;
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata};
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
 use model::layer::{Change, ChangeKind, Mark, Marks};
 use model::plan::{Driver, Layer};
+use model::tree::{kind, names, open_directory};
 use model::{During, Error, Kept, Layers, Plan, Propagation, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
 use super::btrfs;
@@ -137,8 +138,8 @@ pub fn changes(kept: &Kept, show: impl FnOnce(Vec<Change>) -> Result<()>) -> Res
         if !kept.is_copy() {
             return overlay::changes(&kept.overlay(lower, &kept.directory));
         }
-        let open = |path: &Path| File::open(path).during("open", path.display());
-        let mut changes = compare(Some(&open(&lower)?), &open(&kept.directory.join("merged"))?, Path::new("/"))?;
+        let merged = open_directory(&kept.directory.join("merged"))?;
+        let mut changes = compare(Some(&open_directory(&lower)?), &merged, Path::new("/"))?;
         changes.sort();
         Ok(changes)
     };
@@ -158,18 +159,19 @@ pub fn changes(kept: &Kept, show: impl FnOnce(Vec<Change>) -> Result<()>) -> Res
 
 /// What tells the directory `new` from the directory whose copy it was; without one, everything in it. By descriptors: the
 /// container may make a link of a directory at any moment, and a path would lead where that leads.
-fn compare(old: Option<&File>, new: &File, path: &Path) -> Result<Vec<Change>> {
+fn compare(old: Option<&OwnedFd>, new: &OwnedFd, path: &Path) -> Result<Vec<Change>> {
     let (before, after) = (old.map_or_else(|| Ok(Vec::new()), names)?, names(new)?);
     let gone = before.iter().filter(|name| !after.contains(name));
     let mut changes: Vec<_> = gone.map(|name| Change::new(ChangeKind::Deleted, &path.join(name))).collect();
     for name in &after {
         let path = path.join(name);
-        let stat = |file: &File| file.metadata().during("stat", path.display());
+        let stat = |fd: &OwnedFd| fstat(fd).during("fstat", path.display());
+        let is_directory = |stat: &FileStat| kind(stat) == SFlag::S_IFDIR;
         let Some(new) = entry(new, name)? else { continue };
         let old = old.map(|old| entry(old, name)).transpose()?.flatten();
         let (this, that) = (stat(&new)?, old.as_ref().map(stat).transpose()?);
-        let old = old.as_ref().filter(|_| that.as_ref().is_some_and(Metadata::is_dir));
-        let inside = if this.is_dir() { compare(old, &new, &path)? } else { Vec::new() };
+        let old = old.as_ref().filter(|_| that.as_ref().is_some_and(is_directory));
+        let inside = if is_directory(&this) { compare(old, &new, &path)? } else { Vec::new() };
         match that {
             None => changes.push(Change::new(ChangeKind::Added, &path)),
             Some(that) if inside.is_empty() && told(&that) == told(&this) => {}
@@ -181,21 +183,15 @@ fn compare(old: Option<&File>, new: &File, path: &Path) -> Result<Vec<Change>> {
 }
 
 /// By what a file is told from what it was: who writes to it changes its time.
-fn told(file: &Metadata) -> impl PartialEq + use<> {
-    let size = if file.is_dir() { 0 } else { file.size() };
-    (file.mode(), file.uid(), file.gid(), file.rdev(), size, file.mtime(), file.mtime_nsec())
+fn told(file: &FileStat) -> impl PartialEq + use<> {
+    let size = if kind(file) == SFlag::S_IFDIR { 0 } else { file.st_size };
+    (file.st_mode, file.st_uid, file.st_gid, file.st_rdev, size, file.st_mtime, file.st_mtime_nsec)
 }
 
 /// What a directory has by `name`, unless somebody was faster.
-fn entry(directory: &File, name: &OsStr) -> Result<Option<File>> {
+fn entry(directory: &OwnedFd, name: &OsStr) -> Result<Option<OwnedFd>> {
     match openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
         Err(Errno::ENOENT) => Ok(None),
-        fd => fd.during("openat", name.display()).map(|fd| Some(File::from(fd))),
+        fd => fd.during("openat", name.display()).map(Some),
     }
-}
-
-fn names(directory: &File) -> Result<Vec<OsString>> {
-    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-    let entries = fs::read_dir(&path).during("readdir", &path)?;
-    entries.map(|entry| Ok(entry.during("readdir", &path)?.file_name())).collect()
 }
