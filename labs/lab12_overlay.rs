@@ -39,8 +39,9 @@ pub fn options(overlay: &Overlay) -> OsString {
 /// number of a descriptor that is open for as long as the call takes. Source: mount(2), proc_pid_fd(5).
 ///
 /// # Errors
-/// ENOENT for a layer that is not there; EINVAL when `work` is on another file system than `upper`, which has to be one that
-/// keeps extended attributes; [`Error::Invalid`] when there are too many layers by any name.
+/// ENOENT for a layer that is not there; EINVAL when `work` is on another file system than `upper`, or that one is an overlay
+/// itself; [`Error::Invalid`] when there are too many layers by any name. An `upper` that keeps no extended attributes may be
+/// taken all the same: then no directory from below can be removed (EIO).
 pub fn mount_overlay(overlay: &Overlay, target: &Path) -> Result<()> {
     todo!("lab 12, task 2: mount(2) with type overlay and the options; if they are too long, with the lowers opened (O_PATH), and named by their numbers")
 }
