@@ -18,7 +18,7 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use testkit::{Rootfs, Shield, dir, disk_dir, needs, shielded};
 
-const PROGRAMS: [&str; 8] = ["sh", "cat", "ls", "rm", "mkdir", "chmod", "mv", "touch"];
+const PROGRAMS: [&str; 8] = ["sh", "cat", "ls", "rm", "mkdir", "chmod", "chown", "touch"];
 
 /// Where layers are kept: before Linux 6.6 a tmpfs has no attributes for an ordinary user.
 fn data() -> PathBuf {
@@ -125,6 +125,26 @@ fn what_a_killed_boxwright_leaves_goes_with_the_next_command() {
         assert_eq!(layers(), [""; 0]);
         assert!(root.join("etc/motd").exists());
     });
+}
+
+#[test]
+fn what_is_left_of_a_users_container_is_removed_whoever_owns_it_inside() {
+    needs!(subuid, kernel = 6.6);
+    let story = |flags: &str| {
+        let root = root();
+        for driver in ["overlay", "vfs"] {
+            let flags = format!("--rm --name gone --storage-driver {driver} {flags}");
+            let mut container =
+                start(&root, &flags, "mkdir /own; touch /own/file; chmod 700 /own; chown -R 9:9 /own /srv");
+            is_up(&mut container);
+            container.kill().unwrap();
+            container.wait().unwrap();
+            boxwright("ps").success().stdout(contains("gone").not());
+            assert_eq!((layers(), overlays()), (Vec::new(), 0), "{driver}");
+        }
+    };
+    Shield::new().as_user().run(|| story(""));
+    Shield::new().with_ids().run(|| story("--userns-remap learner"));
 }
 
 #[test]
