@@ -341,7 +341,7 @@ fn task2_many_layers_with_long_names() {
                 match own {
                     true => "it was refused for its length before the shorter names were tried",
                     false => {
-                        "mount(2) takes a page of options, and cuts the rest off without a word: a path ends in the middle, the next keys are gone"
+                        "mount(2) takes a page of options, and cuts the rest off without a word: a path ends in the middle, the next keys are gone. Or the short names are those of descriptors that are closed already"
                     }
                 },
                 RULES,
