@@ -88,9 +88,9 @@ pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
 }
 
 /// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it by the same path. In an `opaque`
-/// one every directory is opaque, and need not bear the mark.
+/// one every directory is opaque, and need not bear the mark. The one on `/` counts for nothing, as with the kernel.
 fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks, opaque: bool) -> Result<Vec<Change>> {
-    todo!("lab 12, task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque, or one above it: what of the lowers is not in it is D")
+    todo!("lab 12, task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque (`/` never is), or one above it: what of the lowers is not in it is D")
 }
 
 /// Copies all that is in the directory `from` to the empty directory `to`, and gives `to` what `from` itself has: owner, mode,

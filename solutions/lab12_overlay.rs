@@ -154,11 +154,11 @@ pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
 }
 
 /// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it by the same path. In an `opaque`
-/// one every directory is opaque, and need not bear the mark.
+/// one every directory is opaque, and need not bear the mark. The one on `/` counts for nothing, as with the kernel.
 fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks, opaque: bool) -> Result<Vec<Change>> {
-    // task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque, or one above it: what of the lowers is not in it is D
+    // task 6: for each of names(): whiteout or not, below it (lookup) something or not: A, C, D; then into directories. If upper is opaque (`/` never is), or one above it: what of the lowers is not in it is D
     let (here, mut changes) = (names(upper)?, Vec::new());
-    let opaque = opaque || is_opaque(upper.as_fd(), marks)?;
+    let opaque = opaque || (path != Path::new("/") && is_opaque(upper.as_fd(), marks)?);
     if opaque {
         let mut below = lowers.iter().map(names).collect::<Result<Vec<_>>>()?.concat();
         below.sort();

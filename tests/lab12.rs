@@ -1111,6 +1111,24 @@ fn task6_below_an_opaque_directory_nothing_is_marked() {
 }
 
 #[test]
+fn task6_the_root_is_not_opaque_by_a_mark() {
+    on_a_stage(|stage| {
+        stage.write("lower/old", "");
+        stage.write("lower/directory/old", "");
+        xattr::set(stage.at("upper"), stage.marks.opaque(), b"y").expect("a mark");
+        stage.mount(&stage.overlay());
+        stage.write("merged/new", "");
+        stage.write("merged/directory/new", "");
+        assert_eq!(stage.names("merged"), ["directory", "new", "old"], "what the kernel shows");
+        stage.unmount();
+        stage.changed(
+            &["A /directory/new", "A /new", "C /directory"],
+            "the kernel asks a directory for the mark when it looks up its name, and / has none: a layer's own root is merged, marked or not",
+        );
+    });
+}
+
+#[test]
 fn task6_a_file_becomes_a_directory_and_back() {
     on_a_stage(|stage| {
         stage.write("lower/file", "");

@@ -215,8 +215,8 @@ pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
     let lowers = overlay.lowers.iter().map(open).collect::<Result<Vec<_>>>()?;
     let marks = overlay.marks;
     let upper = open(&overlay.upper)?;
-    let opaque = is_opaque(upper.as_fd(), marks)?;
-    let mut left = vec![Pair { path: PathBuf::from("/"), upper, lowers, opaque }];
+    // A mark that the root bears is none to the kernel.
+    let mut left = vec![Pair { path: PathBuf::from("/"), upper, lowers, opaque: false }];
     let mut changes = BTreeMap::new();
     let mut on_the_way = Vec::new();
     while let Some(Pair { path: directory, upper, lowers, opaque }) = left.pop() {

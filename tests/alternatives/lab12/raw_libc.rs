@@ -131,9 +131,8 @@ pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
     };
     let lowers = overlay.lowers.iter().map(open).collect::<Result<Vec<_>>>()?;
     let upper = open(&overlay.upper)?;
-    let opaque = is_opaque(&upper, overlay.marks).during("getxattr", overlay.upper.display())?;
     let mut changes = Vec::new();
-    compare((&upper, opaque), &lowers, Path::new("/"), overlay.marks, &mut changes)?;
+    compare((&upper, false), &lowers, Path::new("/"), overlay.marks, &mut changes)?;
     changes.sort();
     Ok(changes)
 }

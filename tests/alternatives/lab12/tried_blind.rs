@@ -162,9 +162,9 @@ pub fn changes(overlay: &Overlay) -> Result<Vec<Change>> {
 }
 
 /// What the directory `upper`, at `path` inside, makes of `lowers`, the directories below it by the same path. In an `opaque`
-/// one every directory is opaque, and need not bear the mark.
+/// one every directory is opaque, and need not bear the mark. The one on `/` counts for nothing, as with the kernel.
 fn compare(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, marks: Marks, opaque: bool) -> Result<Vec<Change>> {
-    let opaque = opaque || is_opaque(upper.as_fd(), marks)?;
+    let opaque = opaque || (path != Path::new("/") && is_opaque(upper.as_fd(), marks)?);
     let here = names(upper)?;
     let mut found = Vec::new();
     for name in &here {

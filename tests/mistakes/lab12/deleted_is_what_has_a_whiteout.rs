@@ -5,7 +5,7 @@
 //! says: and there is no whiteout for any of it
 
 let (here, mut changes) = (names(upper)?, Vec::new());
-let opaque = opaque || is_opaque(upper.as_fd(), marks)?;
+let opaque = opaque || (path != Path::new("/") && is_opaque(upper.as_fd(), marks)?);
 for name in here {
     let path = path.join(&name);
     let below = lookup(lowers, &name, marks)?;

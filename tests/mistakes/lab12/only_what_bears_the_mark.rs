@@ -5,7 +5,7 @@
 //! says: what is below shines through nowhere in it
 
 let (here, mut changes) = (names(upper)?, Vec::new());
-let opaque = is_opaque(upper.as_fd(), marks)?;
+let opaque = path != Path::new("/") && is_opaque(upper.as_fd(), marks)?;
 if opaque {
     let mut below = lowers.iter().map(names).collect::<Result<Vec<_>>>()?.concat();
     below.sort();

@@ -5,7 +5,7 @@
 //! says: a whiteout over nothing hides nothing
 
 let (here, mut changes) = (names(upper)?, Vec::new());
-let opaque = opaque || is_opaque(upper.as_fd(), marks)?;
+let opaque = opaque || (path != Path::new("/") && is_opaque(upper.as_fd(), marks)?);
 if opaque {
     let mut below = lowers.iter().map(names).collect::<Result<Vec<_>>>()?.concat();
     below.sort();
