@@ -260,6 +260,26 @@ fn task2_the_layers_are_seen_as_one() {
 }
 
 #[test]
+fn task2_no_flag_takes_anything_away() {
+    on_a_stage(|stage| {
+        stage.mount_overlay(&stage.overlay(), &stage.at("merged"));
+        let mount = inside().mounts.into_iter().rfind(|mount| mount.point == stage.at("merged"));
+        let seen = mount.map(|mount| mount.options);
+        let flags = ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow", "sync"];
+        check!(
+            seen.as_ref().is_some_and(|seen| !flags.iter().any(|flag| seen.iter().any(|option| option == flag))),
+            expected: "a mount without flags",
+            seen: format!("{seen:?}"),
+            likely: match seen {
+                None => stage.mount_fault("nothing is mounted at the target"),
+                Some(_) => "a flag was given to mount(2) that is not the caller's: with MS_NOSUID a program of the image loses its set-user-ID bit, with MS_NODEV its devices are closed",
+            },
+            read: RULES,
+        );
+    });
+}
+
+#[test]
 fn task2_what_is_written_goes_to_upper_alone() {
     on_a_stage(|stage| {
         let [before, after] = [random_name("before"), random_name("after")];
@@ -373,6 +393,39 @@ fn task2_many_layers_with_long_names() {
             likely: "without upperdir the merged directory is read-only",
             read: RULES,
         );
+    });
+}
+
+#[test]
+fn task2_a_page_has_room_for_a_zero() {
+    const LAYERS: usize = 16;
+    on_a_stage(|stage| {
+        let overlay = |missing: usize| {
+            let name = |n: usize| {
+                format!("{n:x}{}", "x".repeat((missing / LAYERS + usize::from(n < missing % LAYERS)).min(250)))
+            };
+            Overlay { lowers: (0..LAYERS).map(|n| stage.at(&name(n))).collect(), ..stage.overlay() }
+        };
+        let bare = overlay::options(&overlay(0)).len();
+        for length in [4095, 4096] {
+            let overlay = overlay(length - bare.min(length));
+            for (n, lower) in overlay.lowers.iter().enumerate() {
+                fs::create_dir_all(lower).expect("mkdir");
+                fs::write(lower.join(n.to_string()), "").expect("a file");
+            }
+            let mounted = overlay::mount_overlay(&overlay, &stage.at("merged"));
+            let seen = stage.names("merged").len();
+            check!(
+                mounted.is_ok() && seen == LAYERS,
+                expected: format!("{LAYERS} layers to be mounted whose options are {length} bytes"),
+                seen: format!("{mounted:?}, and {seen} of their files"),
+                likely: stage.long_names_fault().unwrap_or(
+                    "a page is 4096 bytes and ends with a zero: the 4096th byte of the options is lost, and what was to be the last word is another"
+                ),
+                read: RULES,
+            );
+            stage.unmount();
+        }
     });
 }
 
@@ -687,6 +740,34 @@ fn task4_what_the_kernel_hides_is_a_whiteout() {
         }
         stage.is_entry("upper", "new", "a file");
         stage.is_entry("upper", &random_name("nothing"), "nothing");
+    });
+}
+
+#[test]
+fn task4_a_whiteout_has_any_mode() {
+    on_a_stage(|stage| {
+        nix::sys::stat::umask(Mode::empty());
+        let modes = [0, 0o100, 0o644, 0o777];
+        for mode in modes {
+            stage.write(&format!("lower/{mode:o}"), "");
+            let path = stage.at("upper").join(format!("{mode:o}"));
+            mknod(&path, SFlag::S_IFCHR, Mode::from_bits_truncate(mode), 0).expect("a whiteout");
+        }
+        stage.mount(&stage.overlay());
+        assert_eq!(stage.names("merged"), [""; 0], "what the kernel shows");
+        stage.unmount();
+        for mode in modes {
+            let seen = stage.entry_in(&stage.place("upper"), OsStr::new(&format!("{mode:o}")));
+            check!(
+                seen == "a whiteout",
+                expected: format!("a whiteout of mode {mode:o} to be one: the kernel hides what is below it"),
+                seen: seen,
+                likely: stage.entry_fault().unwrap_or(
+                    "its permissions were asked for: the kernel makes whiteouts without any, `mknod NAME c 0 0` gives them some"
+                ),
+                read: RULES,
+            );
+        }
     });
 }
 
@@ -1129,6 +1210,113 @@ fn task6_the_root_is_not_opaque_by_a_mark() {
 }
 
 #[test]
+fn task6_directories_below_are_merged_too() {
+    on_a_stage(|stage| {
+        for name in ["changed", "gone", "deep/gone"] {
+            stage.write(&format!("bottom/directory/{name}"), "before");
+        }
+        stage.write("top/directory/deep/kept", "");
+        let overlay = stage.over(&["top", "bottom"]);
+        stage.mount(&overlay);
+        stage.write("merged/directory/changed", "after");
+        for name in ["gone", "deep/gone"] {
+            fs::remove_file(stage.at("merged/directory").join(name)).expect("remove");
+        }
+        stage.unmount();
+        let wanted = [
+            "C /directory",
+            "C /directory/changed",
+            "C /directory/deep",
+            "D /directory/deep/gone",
+            "D /directory/gone",
+        ];
+        let likely = "a directory was compared with the topmost of those below alone: all that lookup() found are below what is in it";
+        stage.changes_of(&overlay, usize::MAX, &wanted, likely);
+    });
+}
+
+#[test]
+fn task6_the_topmost_directory_is_the_old_one() {
+    on_a_stage(|stage| {
+        for (layer, time) in [("top", 1_000_000_001), ("bottom", 1_000_000_002)] {
+            for name in ["as-it-was", "touched"] {
+                stage.write(&format!("{layer}/{name}/file"), "");
+                set_mtime(&stage.at(layer).join(name), time, 7);
+            }
+        }
+        let overlay = stage.over(&["top", "bottom"]);
+        stage.mount(&overlay);
+        for (name, time) in [("as-it-was", 1_000_000_001), ("touched", 1_000_000_002)] {
+            stage.write(&format!("merged/{name}/new"), "");
+            fs::remove_file(stage.at(&format!("merged/{name}/new"))).expect("remove");
+            set_mtime(&stage.at("merged").join(name), time, 7);
+        }
+        stage.unmount();
+        let seen = overlay::changes(&overlay).unwrap_or_default();
+        let likely = match seen.iter().any(|change| change.path == Path::new("/touched")) {
+            false => {
+                "the owner, mode and time of a merged directory are the topmost one's: the old one is the first that lookup() found"
+            }
+            true => "first make task6_a_directory_that_is_as_it_was pass",
+        };
+        stage.changes_of(&overlay, usize::MAX, &["C /touched"], likely);
+    });
+}
+
+#[test]
+fn task6_an_opaque_directory_hides_every_layer() {
+    on_a_stage(|stage| {
+        for name in
+            ["top/directory/of-top", "top/directory/both", "bottom/directory/both", "bottom/directory/of-bottom"]
+        {
+            stage.write(name, "");
+        }
+        for name in ["top/beside/of-top", "bottom/beside/of-bottom"] {
+            stage.write(name, "");
+        }
+        let overlay = stage.over(&["top", "bottom"]);
+        stage.mount(&overlay);
+        fs::remove_dir_all(stage.at("merged/directory")).expect("remove");
+        fs::create_dir(stage.at("merged/directory")).expect("mkdir");
+        stage.write("merged/beside/of-bottom", "after");
+        stage.unmount();
+        let wanted = [
+            "C /beside",
+            "C /beside/of-bottom",
+            "C /directory",
+            "D /directory/both",
+            "D /directory/of-bottom",
+            "D /directory/of-top",
+        ];
+        let seen = overlay::changes(&overlay).unwrap_or_default();
+        let likely = match seen.iter().any(|change| change.to_string() == "C /beside/of-bottom") {
+            true => {
+                "what an opaque directory hides is in each of the layers below: the names of all are looked through, and each is told once"
+            }
+            false => "first make task6_directories_below_are_merged_too pass",
+        };
+        stage.changes_of(&overlay, usize::MAX, &wanted, likely);
+    });
+}
+
+#[test]
+fn task6_what_was_hidden_before_is_not_deleted() {
+    on_a_stage(|stage| {
+        for name in ["top/directory/seen", "bottom/directory/hidden"] {
+            stage.write(name, "");
+        }
+        whiteout(&stage.at("top/directory/hidden"));
+        let overlay = stage.over(&["top", "bottom"]);
+        stage.mount(&overlay);
+        fs::remove_dir_all(stage.at("merged/directory")).expect("remove");
+        fs::create_dir(stage.at("merged/directory")).expect("mkdir");
+        stage.unmount();
+        let likely = "a name in a layer below need not have been seen, a whiteout may be all there is by it: lookup() comes before D";
+        stage.changes_of(&overlay, usize::MAX, &["C /directory", "D /directory/seen"], likely);
+    });
+}
+
+#[test]
 fn task6_a_file_becomes_a_directory_and_back() {
     on_a_stage(|stage| {
         stage.write("lower/file", "");
@@ -1325,6 +1513,24 @@ fn task7_several_names_of_one_file() {
         {
             fs::hard_link(stage.at("from").join(old), stage.at("from").join(new)).expect("a hard link");
         }
+        stage.copies();
+    });
+}
+
+#[test]
+fn task7_a_number_is_one_file_systems() {
+    needs!(kernel = 5.9); // since when each tmpfs counts for itself
+    on_a_stage(|stage| {
+        let numbers = ["one", "two"].map(|name| {
+            let path = stage.at("from").join(name);
+            fs::create_dir_all(&path).expect("mkdir");
+            mount(Some("none"), &path, Some("tmpfs"), MsFlags::empty(), None::<&str>).expect("a tmpfs");
+            fs::write(path.join("file"), "text").expect("a file");
+            fs::hard_link(path.join("file"), path.join("second")).expect("a hard link");
+            set_mtime(&path.join("file"), 7, 7);
+            fs::symlink_metadata(path.join("file")).expect("stat").ino()
+        });
+        assert_eq!(numbers[0], numbers[1], "the inode numbers");
         stage.copies();
     });
 }
@@ -2154,7 +2360,7 @@ impl Item {
             } else if copy.first_name.as_os_str().is_empty() || copy.first_name > self.first_name {
                 "each name got a file of its own: st_dev and st_ino say which names are one file, and link(2) makes another"
             } else {
-                "two files that are alike were made one: st_dev and st_ino say which names are one file"
+                "two files that are alike were made one: names are one file if st_ino and st_dev are the same, for each file system counts its own inodes"
             };
             return told(&self.first_name, &copy.first_name, "the same file as", likely);
         }
