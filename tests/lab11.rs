@@ -1183,11 +1183,11 @@ impl Random {
             }
         };
         for arch in &mut policy.archs {
-            let mut numbers: Vec<u32> = (0..40).map(|_| self.below(LAST.into()) as u32).collect();
+            let mut numbers: Vec<u32> = (0..24).map(|_| self.below(LAST.into()) as u32).collect();
             numbers.extend(filtered::HARMLESS.map(|number| number as u32));
             let mut rules: Vec<Rule> = numbers.into_iter().flat_map(|number| self.some_for(number)).collect();
             rules.iter_mut().for_each(|rule| rule.action = self.action_of_any_kind());
-            rules.extend(rules.clone().into_iter().filter(|_| arch.arch == X86_64).take(20).map(|rule| Rule {
+            rules.extend(rules.clone().into_iter().filter(|_| arch.arch == X86_64).take(12).map(|rule| Rule {
                 number: rule.number | X32_BIT,
                 action: self.action_of_any_kind(),
                 ..rule

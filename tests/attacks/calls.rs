@@ -68,7 +68,7 @@ pub fn read_a_key(container: Container) {
         let (kind, description) = (c"user".as_ptr(), description.as_ptr());
         libc::syscall(libc::SYS_add_key, kind, description, text.as_ptr(), text.len(), users_keyring)
     });
-    let (key, keyctl, search, read, invalidate) = (key.expect("add_key"), libc::SYS_keyctl, 10, 11, 21);
+    let (key, keyctl, unlink, search, read) = (key.expect("add_key"), libc::SYS_keyctl, 9, 10, 11);
     let script = format!(
         r#"my ($kind, $name, $text) = ("user", "{name}", " " x 99);
            my $key = syscall({keyctl}, {search}, {users_keyring}, $kind, $name, 0);
@@ -76,7 +76,7 @@ pub fn read_a_key(container: Container) {
     );
     let said = container.perl("", &script);
     // SAFETY: the call takes integers.
-    Errno::result(unsafe { libc::syscall(keyctl, invalidate, key) }).expect("KEYCTL_INVALIDATE");
+    Errno::result(unsafe { libc::syscall(keyctl, unlink, key, users_keyring) }).expect("KEYCTL_UNLINK");
     container.judge(&["seccomp"], said.contains(&text), &said);
 }
 
