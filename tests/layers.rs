@@ -148,6 +148,64 @@ fn what_is_left_of_a_users_container_is_removed_whoever_owns_it_inside() {
 }
 
 #[test]
+fn who_looks_while_containers_end_sees_no_refusal() {
+    Shield::new().deadline(Duration::from_secs(30)).run(|| {
+        let root = root();
+        let mut containers: Vec<_> = (0..12)
+            .map(|n| {
+                start(
+                    &root,
+                    &format!("--rm --name box-{n}"),
+                    "for n in 1 2 3 4 5 6 7 8 9; do mkdir -p /$n/1/2/3/4/5; done",
+                )
+            })
+            .collect();
+        containers.iter_mut().for_each(is_up);
+        // All of them at once, so that the commands find some on their way out.
+        containers.iter_mut().for_each(|container| drop(container.stdin.take()));
+        for _ in 0..12 {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
+            command.env("BOXWRIGHT_DATA", data()).args(["ps", "--all"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let looks: Vec<_> = (0..6).map(|_| command.spawn().unwrap()).collect();
+            for look in looks {
+                let seen = look.wait_with_output().unwrap();
+                assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
+            }
+        }
+        assert!(containers.into_iter().all(|container| end(container) == Some(0)));
+        assert_eq!((layers(), overlays()), (Vec::new(), 0));
+    });
+}
+
+#[test]
+fn a_name_is_no_way_out_of_the_data_directory() {
+    shielded(|| {
+        let root = root();
+        run(&root, "--name kept", "echo > /own").success();
+        fs::create_dir_all(data().join("other")).unwrap();
+        fs::copy(data().join("containers/kept/layer.json"), data().join("other/layer.json")).unwrap();
+        let elsewhere = data().join("other").display().to_string();
+        for name in ["../other", &elsewhere, "kept/../../other", "."] {
+            boxwright(&format!("rm {name}")).code(2).stderr(contains("name").and(contains("1 to 64")));
+            boxwright(&format!("diff {name}")).code(2).stderr(contains("1 to 64"));
+        }
+        assert!(data().join("other/layer.json").exists());
+        boxwright("rm kept").success();
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_kept() {
+    shielded(|| {
+        run(&root(), "--name kept", "echo words > /own").success();
+        fs::write(data().join("containers/kept/layer.json"), "{").unwrap();
+        boxwright("ps").success();
+        boxwright("diff kept").failure().stderr(contains("layer.json"));
+        assert_eq!(fs::read_to_string(data().join("containers/kept/diff/own")).unwrap(), "words\n");
+    });
+}
+
+#[test]
 fn twenty_containers_over_one_directory_and_half_of_them_are_killed() {
     Shield::new().deadline(Duration::from_secs(30)).run(|| {
         let root = root();

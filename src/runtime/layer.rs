@@ -77,12 +77,10 @@ impl<'a> Held<'a> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // What cannot be removed now, the next command tries again, and says so.
         self.lock.take();
-        if let Some(userns) = self.userns {
-            let _ = userns.empty(&self.kept.directory);
-        }
-        let _ = fs::remove_dir_all(&self.kept.directory);
+        let empty = |kept: &Kept| self.userns.map_or(Ok(()), |userns| userns.empty(&kept.directory));
+        // What was to go and cannot be removed now, the next command tries again, and says so.
+        let _ = self.kept.layers().remove(self.kept.id(), empty);
     }
 }
 

@@ -9,6 +9,7 @@
 //! <data>/containers/NAME/merged/     what the container sees; of an overlay, in its mount namespace alone
 //! ```
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, chown};
@@ -21,16 +22,20 @@ use serde::{Deserialize, Serialize};
 use crate::error::{During, Error, Result};
 use crate::ids::{IdMaps, outside};
 use crate::layer::{Marks, Overlay};
-use crate::plan::Driver;
+use crate::on_disk;
+use crate::plan::{Driver, checked_id};
 use crate::volumes::data_dir;
 
-/// The directories of a layer, and whose it is alone.
+/// The directories of a layer, each with the drivers whose layers have it.
 const DIRECTORIES: [(&str, &[Driver]); 4] = [
     ("diff", &[Driver::Overlay]),
     ("work", &[Driver::Overlay]),
     ("lower", &[Driver::Overlay, Driver::Vfs, Driver::Btrfs]),
     ("merged", &[Driver::Overlay, Driver::Vfs]),
 ];
+
+/// The file that says what a layer is, and whose lock says that it is in use.
+const NOTE: &str = "layer.json";
 
 /// A container's layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +66,18 @@ impl Kept {
     #[must_use]
     pub fn is_copy(&self) -> bool {
         !self.directory.join("work").exists()
+    }
+
+    /// The name of its container.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.directory.file_name().and_then(OsStr::to_str).unwrap_or_default()
+    }
+
+    /// Those that it is one of.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        Layers { root: self.directory.parent().unwrap_or(&self.directory).to_owned() }
     }
 
     /// Who is root in the container, when that is not who makes the layer.
@@ -97,11 +114,9 @@ impl Layers {
     /// # Errors
     /// [`Error::Os`] with EEXIST when a container that has ended has the name.
     pub fn make(kept: &Kept, driver: Driver) -> Result<File> {
-        let layers = Layers { root: kept.directory.parent().unwrap_or(&kept.directory).to_owned() };
-        let _alone = layers.lock()?;
+        let _alone = kept.layers().lock()?;
         let root = kept.outside_root()?;
-        let name = kept.directory.file_name().unwrap_or_default().display();
-        let whose = format_args!("{name} (a container that has ended has it: boxwright rm {name})");
+        let whose = format_args!("{0} (a container that has ended has it: boxwright rm {0})", kept.id());
         DirBuilder::new().mode(0o700).create(&kept.directory).during("take the name", whose)?;
         for (name, _) in DIRECTORIES.into_iter().filter(|(_, drivers)| drivers.contains(&driver)) {
             let path = kept.directory.join(name);
@@ -110,9 +125,8 @@ impl Layers {
         }
         chown_to(&kept.directory, root)?;
         // Last: without it, what there is was not finished.
-        let path = kept.directory.join("layer.json");
-        let text = serde_json::to_vec_pretty(kept).map_err(io::Error::from).during("write", path.display())?;
-        fs::write(&path, text).during("write", path.display())?;
+        let path = kept.directory.join(NOTE);
+        on_disk::write_json(&path, kept)?;
         let file = File::open(&path).during("open", path.display())?;
         file.try_lock().map_err(io::Error::from).during("flock", path.display())?;
         Ok(file)
@@ -121,18 +135,15 @@ impl Layers {
     /// The layer of the container `id`, which may have ended.
     ///
     /// # Errors
-    /// [`Error::Os`] with ENOENT when it has none.
+    /// [`Error::Invalid`] for what is no name; [`Error::Os`] with ENOENT when it has none.
     pub fn find(&self, id: &str) -> Result<Kept> {
-        let directory = self.directory(id);
-        let path = directory.join("layer.json");
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Errno::ENOENT).during("find the layer of the container", id);
+        let directory = self.directory(&checked_id(id)?);
+        match on_disk::read_json::<Kept>(&directory.join(NOTE)) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => {
+                Err(Errno::ENOENT).during("find the layer of the container", id)
             }
-            text => text.during("read", path.display())?,
-        };
-        let kept: Kept = serde_json::from_slice(&text).map_err(io::Error::from).during("read", path.display())?;
-        Ok(Kept { directory, ..kept })
+            kept => Ok(Kept { directory, ..kept? }),
+        }
     }
 
     /// Every container that has one, by name.
@@ -155,11 +166,13 @@ impl Layers {
     /// # Errors
     /// [`Error::Os`] with ENOENT when there is none, with EBUSY when the container runs.
     pub fn remove(&self, id: &str, empty: impl Fn(&Kept) -> Result<()>) -> Result<()> {
-        let kept = self.find(id)?;
+        // Not only then, but before a directory is made for the lock.
+        self.find(id)?;
         let _alone = self.lock()?;
         if self.is_used(id) {
             return Err(Errno::EBUSY).during("remove", format_args!("{id} (it runs)"));
         }
+        let kept = self.find(id)?;
         empty(&kept)?;
         fs::remove_dir_all(&kept.directory).during("remove", kept.directory.display())
     }
@@ -169,14 +182,18 @@ impl Layers {
     /// # Errors
     /// [`Error::Os`] for what cannot be removed.
     pub fn sweep(&self, empty: impl Fn(&Kept) -> Result<()>) -> Result<()> {
-        let names = self.names()?;
-        let _alone = if names.is_empty() { return Ok(()) } else { self.lock()? };
-        for id in names.iter().filter(|id| !self.is_used(id)) {
+        if self.names()?.is_empty() {
+            return Ok(());
+        }
+        let _alone = self.lock()?;
+        // Now that nobody is about to make or to remove one.
+        for id in self.names()?.iter().filter(|id| !self.is_used(id)) {
             match self.find(id) {
                 Ok(kept) if kept.remove => empty(&kept)?,
-                Ok(_) => continue,
-                // Nobody has been in there yet.
-                Err(_) => {}
+                // Not finished: nobody has been in there yet.
+                Err(error) if error.errno() == Some(Errno::ENOENT) => {}
+                // What cannot be read may be dear to somebody.
+                Ok(_) | Err(_) => continue,
             }
             let directory = self.directory(id);
             fs::remove_dir_all(&directory).during("remove", directory.display())?;
@@ -186,15 +203,12 @@ impl Layers {
 
     /// Whether a boxwright runs the container.
     fn is_used(&self, id: &str) -> bool {
-        File::open(self.directory(id).join("layer.json")).is_ok_and(|file| file.try_lock_shared().is_err())
+        on_disk::is_locked(&self.directory(id).join(NOTE))
     }
 
     fn lock(&self) -> Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.root).during("mkdir", self.root.display())?;
-        let path = self.root.join(".lock");
-        let lock = File::create(&path).during("open", path.display())?;
-        lock.lock().during("flock", path.display())?;
-        Ok(lock)
+        on_disk::lock(&self.root.join(".lock"))
     }
 }
 

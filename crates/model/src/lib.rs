@@ -22,6 +22,7 @@ pub mod layer;
 mod message;
 mod mount;
 mod namespace;
+mod on_disk;
 pub mod plan;
 mod queue;
 pub mod size;

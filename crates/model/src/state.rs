@@ -9,20 +9,20 @@
 //! ```
 
 use std::cell::RefCell;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
 use crate::error::{During, Error, Result};
+use crate::on_disk;
 
 /// A running container, as other commands find it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,10 +209,7 @@ impl StateDir {
     }
 
     fn lock(&self) -> Result<File> {
-        let path = self.root.join(".lock");
-        let lock = File::create(&path).during("open", path.display())?;
-        lock.lock().during("flock", path.display())?;
-        Ok(lock)
+        on_disk::lock(&self.root.join(".lock"))
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -253,7 +250,7 @@ impl Claim {
     /// # Errors
     /// [`Error::Os`] when it cannot be written.
     pub fn write(&self, state: &State) -> Result<()> {
-        self.write_file("state.json", state)
+        on_disk::write_json(&self.directory.join("state.json"), state)
     }
 
     /// Notes where the container's cgroup is about to be made, so that it is found if this process is killed. What is
@@ -263,7 +260,7 @@ impl Claim {
     /// [`Error::Os`] when it cannot be written.
     pub fn announce_cgroup(&self, directories: &[PathBuf]) -> Result<()> {
         let noted = directories.iter().map(|path| Noted { path: path.clone(), inode: None });
-        self.write_file("cgroup.json", &noted.collect::<Vec<_>>())
+        on_disk::write_json(&self.directory.join("cgroup.json"), &noted.collect::<Vec<_>>())
     }
 
     /// Notes that the cgroup is made, and is this container's. Until it is gone the name stays taken.
@@ -275,15 +272,10 @@ impl Claim {
             let inode = fs::metadata(&path).during("stat", path.display())?.ino();
             Ok(Noted { path, inode: Some(inode) })
         };
-        self.write_file("cgroup.json", &group.paths().into_iter().map(note).collect::<Result<Vec<_>>>()?)
-    }
-
-    fn write_file(&self, name: &str, content: &(impl Serialize + ?Sized)) -> Result<()> {
-        let (new, path) = (self.directory.join(format!("{name}.new")), self.directory.join(name));
-        let text = serde_json::to_vec_pretty(content).map_err(io::Error::from).during("write", path.display())?;
-        fs::write(&new, text).during("write", new.display())?;
-        fs::set_permissions(&new, Permissions::from_mode(0o600)).during("chmod", new.display())?;
-        fs::rename(&new, &path).during("rename", path.display())
+        on_disk::write_json(
+            &self.directory.join("cgroup.json"),
+            &group.paths().into_iter().map(note).collect::<Result<Vec<_>>>()?,
+        )
     }
 }
 
@@ -300,21 +292,16 @@ impl Drop for Claim {
 
 /// Whether somebody holds the lock in `directory`.
 fn is_alive(directory: &Path) -> bool {
-    File::open(directory.join("lock")).is_ok_and(|lock| lock.try_lock_shared().is_err())
+    on_disk::is_locked(&directory.join("lock"))
 }
 
 fn read(directory: &Path) -> Result<State> {
-    read_file(&directory.join("state.json"))
-}
-
-fn read_file<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read(path).during("read", path.display())?;
-    serde_json::from_slice(&text).map_err(io::Error::from).during("read", path.display())
+    on_disk::read_json(&directory.join("state.json"))
 }
 
 fn noted(directory: &Path) -> Result<Vec<Noted>> {
     let path = directory.join("cgroup.json");
-    if path.exists() { read_file(&path) } else { Ok(Vec::new()) }
+    if path.exists() { on_disk::read_json(&path) } else { Ok(Vec::new()) }
 }
 
 /// The container's own cgroup that is noted in `directory`: none, or a part of it, when boxwright was killed on the way.
@@ -395,6 +382,8 @@ fn stat_field(pid: Pid, number: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     fn open() -> (tempfile::TempDir, StateDir) {

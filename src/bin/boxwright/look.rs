@@ -45,7 +45,12 @@ pub fn ps(states: &StateDir, all: bool) -> Result<()> {
     let layers = Layers::of_the_caller();
     for name in if all { layers.names()? } else { Vec::new() } {
         if running.iter().all(|state| state.id != name) {
-            table += &format!("{name:<15} {:>8}  {}\n", "ended", layers.find(&name)?.args.join(" "));
+            let command = match layers.find(&name) {
+                // Gone in the meantime.
+                Err(error) if error.errno() == Some(Errno::ENOENT) => continue,
+                kept => kept.map_or_else(|error| format!("({error})"), |kept| kept.args.join(" ")),
+            };
+            table += &format!("{name:<15} {:>8}  {command}\n", "ended");
         }
     }
     print(&table)

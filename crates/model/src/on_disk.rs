@@ -1,0 +1,39 @@
+//! What several boxwrights share on the disk: files that are there in one piece or not at all, and locks that die with the
+//! processes that hold them.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{During, Result};
+
+/// Writes `content` to `path` as JSON, for the owner alone. Others see all of it or nothing.
+pub fn write_json(path: &Path, content: &(impl Serialize + ?Sized)) -> Result<()> {
+    let new = path.with_extension("new");
+    let text = serde_json::to_vec_pretty(content).map_err(io::Error::from).during("write", path.display())?;
+    fs::write(&new, text).during("write", new.display())?;
+    fs::set_permissions(&new, Permissions::from_mode(0o600)).during("chmod", new.display())?;
+    fs::rename(&new, path).during("rename", path.display())
+}
+
+/// What [`write_json`] has written.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read(path).during("read", path.display())?;
+    serde_json::from_slice(&text).map_err(io::Error::from).during("read", path.display())
+}
+
+/// Waits until nobody else holds the lock `path`, and holds it for as long as the file is open.
+pub fn lock(path: &Path) -> Result<File> {
+    let lock = File::create(path).during("open", path.display())?;
+    lock.lock().during("flock", path.display())?;
+    Ok(lock)
+}
+
+/// Whether somebody holds the lock `path`.
+pub fn is_locked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|lock| lock.try_lock_shared().is_err())
+}
