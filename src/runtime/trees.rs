@@ -29,21 +29,21 @@ pub const PLACE: &str = "/tmp";
 
 /// Trees by the place inside where they are to be seen; `/` is the root file system's.
 #[derive(Debug, Default)]
-pub struct Trees(Vec<(PathBuf, OwnedFd)>);
+pub struct Trees {
+    places: Vec<(PathBuf, OwnedFd)>,
+    layer: Option<OwnedFd>,
+}
 
 impl Trees {
     /// Opens the root file system and the binds of `plan` for `userns`; `directory` is the container's own.
     pub fn open(plan: &Plan, maps: &IdMaps, userns: BorrowedFd<'_>, directory: &Path) -> Result<Trees> {
-        let mut trees = Vec::new();
+        let mut places = Vec::new();
         if let Some(rootfs) = &plan.rootfs {
             let tree = match userns::idmapped(rootfs, userns) {
                 Err(error) if cannot_be(&error) => shifted(rootfs, plan.rootfs_from_host, maps, directory),
                 tree => tree,
             };
-            trees.push((PathBuf::from("/"), private(tree?)?));
-            if let Some(layer) = &plan.layer {
-                trees.push((layer.directory.clone(), private(clone(&layer.directory)?)?));
-            }
+            places.push((PathBuf::from("/"), private(tree?)?));
         }
         for mount in &plan.mounts {
             let Mount::Bind(bind) = mount else { continue };
@@ -57,14 +57,20 @@ impl Trees {
                 }
                 tree => tree,
             };
-            trees.push((bind.at.clone(), private(tree?)?));
+            places.push((bind.at.clone(), private(tree?)?));
         }
-        Ok(Trees(trees))
+        let layer = plan.layer.as_ref().map(|layer| private(clone(&layer.directory)?)).transpose()?;
+        Ok(Trees { places, layer })
+    }
+
+    /// The tree of the container's own layer.
+    pub fn layer(&self) -> Option<BorrowedFd<'_>> {
+        self.layer.as_ref().map(AsFd::as_fd)
     }
 
     /// The tree for the place `at`.
     pub fn get(&self, at: &Path) -> Option<BorrowedFd<'_>> {
-        self.0.iter().find(|(place, _)| place == at).map(|(_, tree)| tree.as_fd())
+        self.places.iter().find(|(place, _)| place == at).map(|(_, tree)| tree.as_fd())
     }
 
     /// The plan's root file system as a path: where it is, or where it is attached now.
