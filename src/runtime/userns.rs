@@ -20,7 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use model::ids::IdMaps;
-use model::{During, Message, Result};
+use model::{During, Error, Message, Result};
 use nix::fcntl::OFlag;
 use nix::sys::prctl;
 use nix::sys::wait::waitpid;
@@ -67,14 +67,10 @@ impl Userns {
             }
         };
         drop(tell);
-        let mut said = Vec::new();
-        File::from(told).read_to_end(&mut said).during("read", "the go-between's word")?;
-        waitpid(go_between, None).during("waitpid", go_between)?;
+        let said = hear(told, go_between)?;
         match str::from_utf8(&said).ok().and_then(|text| text.parse().ok()) {
             Some(pid) => Ok(ForkResult::Parent { child: Pid::from_raw(pid) }),
-            None => {
-                Err(Message::from_bytes(&said).unwrap_or_else(|| Message::panicked("a step panicked")).into_error())
-            }
+            None => Err(refusal(&said)),
         }
     }
 
@@ -98,17 +94,32 @@ impl Userns {
         let child = match unsafe { fork() }.during("fork", "into the user namespace")? {
             ForkResult::Parent { child } => child,
             ForkResult::Child => {
-                let refusal = self.enter().and_then(|()| work()).err();
-                let said = refusal.map_or_else(Vec::new, |error| Message::from(&error).to_bytes());
-                exit_now(i32::from(File::from(tell).write_all(&said).is_err()))
+                let done = self.enter().and_then(|()| work());
+                let said = done.map_or_else(|error| Message::from(&error).to_bytes(), |()| DONE.to_vec());
+                let _ = File::from(tell).write_all(&said);
+                exit_now(0)
             }
         };
         drop(tell);
-        let mut said = Vec::new();
-        File::from(told).read_to_end(&mut said).during("read", "what became of it")?;
-        waitpid(child, None).during("waitpid", child)?;
-        Message::from_bytes(&said).map_or(Ok(()), |message| Err(message.into_error()))
+        let said = hear(told, child)?;
+        if said == DONE { Ok(()) } else { Err(refusal(&said)) }
     }
+}
+
+/// The word of a process that has done its work.
+const DONE: &[u8] = b"done";
+
+/// All that `child` says, which ends then.
+fn hear(told: OwnedFd, child: Pid) -> Result<Vec<u8>> {
+    let mut said = Vec::new();
+    File::from(told).read_to_end(&mut said).during("read", "what a forked process says")?;
+    waitpid(child, None).during("waitpid", child)?;
+    Ok(said)
+}
+
+/// The error in what a process said that has not done its work.
+fn refusal(said: &[u8]) -> Error {
+    Message::from_bytes(said).unwrap_or_else(|| Message::panicked("a step panicked")).into_error()
 }
 
 impl AsFd for Userns {
