@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::bench::{self, Attempt, Bench, beginning};
 use super::say;
+use super::variant::head_and_body;
 use crate::exercise::Solution;
 use crate::libtest::Build;
 
@@ -52,17 +53,17 @@ impl Layer {
 
     fn parse(name: &str, text: &str) -> Result<Self> {
         let (mut file, mut place, mut leans_on) = (None, None, Vec::new());
-        let head = text.lines().take_while(|line| line.starts_with("//!"));
-        for line in head.clone() {
-            match line.trim_start_matches("//!").trim().split_once(": ") {
-                Some(("file", path)) => file = Some(path.into()),
-                Some(("task", number)) => place = Some(Place::Task(number.parse().context("task")?)),
-                Some(("in place of", words)) => place = Some(Place::Words(words.to_owned())),
-                Some(("leans on", other)) => leans_on.push(other.to_owned()),
+        let (head, below) = head_and_body(text);
+        for (key, value) in head {
+            match key {
+                "file" => file = Some(value.into()),
+                "task" => place = Some(Place::Task(value.parse().context("task")?)),
+                "in place of" => place = Some(Place::Words(value.to_owned())),
+                "leans on" => leans_on.push(value.to_owned()),
                 _ => {}
             }
         }
-        let body = text.lines().skip(head.count()).collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned();
+        let body = below.trim_matches('\n').to_owned();
         let (Some(file), Some(place)) = (file, place) else {
             bail!("{DIRECTORY}/{name}.rs: write `//! file: PATH`, and `//! task: N` or `//! in place of: WORDS`");
         };

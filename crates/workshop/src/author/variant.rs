@@ -80,16 +80,16 @@ impl Variant {
 
     fn parse(file: &Path, text: &str) -> Result<Self> {
         let (mut place, mut tests, mut says) = (None, Vec::new(), String::new());
-        let head = text.lines().take_while(|line| line.starts_with("//!"));
-        for line in head.clone() {
-            match line.trim_start_matches("//!").trim().split_once(": ") {
-                Some(("alternative", "whole file")) => place = Some(Place::WholeFile),
-                Some(("task", number)) => {
+        let (head, below) = head_and_body(text);
+        for (key, value) in head {
+            match (key, value) {
+                ("alternative", "whole file") => place = Some(Place::WholeFile),
+                ("task", number) => {
                     let number = number.parse().with_context(|| format!("{}: task: {number}", file.display()))?;
                     place = Some(Place::Task(number));
                 }
-                Some(("test", name)) => tests.push(name.to_owned()),
-                Some(("says", words)) => says = words.to_owned(),
+                ("test", name) => tests.push(name.to_owned()),
+                ("says", words) => says = words.to_owned(),
                 _ => {}
             }
         }
@@ -98,7 +98,7 @@ impl Variant {
         };
         let body = match place {
             Place::WholeFile => text.to_owned(),
-            Place::Task(_) => text.lines().skip(head.count()).collect::<Vec<_>>().join("\n"),
+            Place::Task(_) => below,
         };
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, file: file.to_owned(), place, tests, says, body })
@@ -116,6 +116,13 @@ impl Variant {
                 .with_context(|| format!("{}: its lab has no task {task}", self.file.display())),
         }
     }
+}
+
+/// The `KEY: VALUE` lines of a file's head, which is its `//!` comment, and what is below it.
+pub fn head_and_body(text: &str) -> (Vec<(&str, &str)>, String) {
+    let head = text.lines().take_while(|line| line.starts_with("//!"));
+    let below = text.lines().skip(head.clone().count()).collect::<Vec<_>>().join("\n");
+    (head.filter_map(|line| line.trim_start_matches("//!").trim().split_once(": ")).collect(), below)
 }
 
 #[cfg(test)]
