@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use super::bench::{self, Attempt, Bench, Outcome, beginning, says};
+use super::bench::{Attempt, Bench, Outcome, beginning, says};
 use super::variant::{Place, Variant};
 use super::{right, say};
 use crate::Misuse;
@@ -24,19 +24,18 @@ pub fn mistakes(bench: &mut Bench, lab: &Lab, only: Option<&str>) -> Result<Vec<
     }
     findings.extend(right::passes(bench, lab, &format!("{}: the solution itself", lab.name()), solution.text())?);
     let mut tried = Vec::new();
-    for mistake in chosen {
+    for mistake in &chosen {
         let text = mistake.in_place(&solution)?;
-        findings.extend(bench::persist(|| {
-            let attempt = bench.attempt_anew(lab, text.clone())?;
+        findings.extend(bench.judge(lab, &text, |attempt| {
             let blame = attempt.blame(mistake.file.display());
-            Ok(verdict(&mistake, &attempt).into_iter().chain(blame).collect())
+            verdict(mistake, attempt).into_iter().chain(blame).collect()
         })?);
-        tried.push((mistake, bench.attempt(lab, text)?));
+        tried.push(bench.attempt(lab, text)?);
     }
     if only.is_none() {
-        findings.extend(ambiguous(bench, lab, &solution, &tried)?);
+        findings.extend(ambiguous(bench, lab, &solution, &chosen)?);
     }
-    table(lab, &tried);
+    table(lab, chosen.iter().zip(&tried));
     Ok(findings)
 }
 
@@ -67,37 +66,38 @@ fn verdict(mistake: &Variant, attempt: &Attempt) -> Vec<String> {
     findings
 }
 
-/// Words that something else earns too: another mistake, a do-nothing body, the starter.
-fn ambiguous(
-    bench: &mut Bench,
-    lab: &Lab,
-    solution: &Solution,
-    mistakes: &[(Variant, Rc<Attempt>)],
-) -> Result<Vec<String>> {
-    let mut others: Vec<(String, Rc<Attempt>)> =
-        mistakes.iter().map(|(mistake, attempt)| (mistake.name.clone(), attempt.clone())).collect();
+/// Words that something else earns too, whenever it is tried: another mistake, a do-nothing body, the starter.
+fn ambiguous(bench: &mut Bench, lab: &Lab, solution: &Solution, mistakes: &[Variant]) -> Result<Vec<String>> {
+    let mut others = Vec::new();
+    for mistake in mistakes {
+        others.push((mistake.name.clone(), mistake.in_place(solution)?));
+    }
     if !mistakes.is_empty() {
-        others.push(("the starter".to_owned(), bench.attempt(lab, solution.starter(lab.number))?));
+        others.push(("the starter".to_owned(), solution.starter(lab.number)));
         for exercise in &solution.exercises {
-            let name = format!("doing nothing in task {}", exercise.task);
-            others.push((name, bench.attempt(lab, without(solution, exercise))?));
+            others.push((format!("doing nothing in task {}", exercise.task), without(solution, exercise)));
         }
     }
     let mut findings = Vec::new();
-    for (mistake, _) in mistakes {
-        for (name, attempt) in others.iter().filter(|(name, _)| *name != mistake.name) {
-            if let Some(test) = attempt.says(&mistake.says) {
-                let file = mistake.file.display();
-                findings.push(format!("{file}: {name} earns \"{}\" too, in {}", mistake.says, test.name));
-            }
-        }
+    for (name, text) in others {
+        findings.extend(bench.judge(lab, &text, |attempt| earned(mistakes, &name, attempt))?);
     }
     Ok(findings)
 }
 
-fn table(lab: &Lab, tried: &[(Variant, Rc<Attempt>)]) {
-    let width = tried.iter().map(|(mistake, _)| mistake.name.len()).max().unwrap_or(0);
-    say(format_args!("{}: mistakes tried: {}", lab.name(), tried.len()));
+/// The words of `mistakes` that came of an attempt at something else, called `name`.
+fn earned(mistakes: &[Variant], name: &str, attempt: &Attempt) -> Vec<String> {
+    let others = mistakes.iter().filter(|mistake| mistake.name != name);
+    let told = others.filter_map(|mistake| Some((mistake, attempt.says(&mistake.says)?)));
+    told.map(|(Variant { file, says, .. }, test)| {
+        format!("{}: {name} earns \"{says}\" too, in {}", file.display(), test.name)
+    })
+    .collect()
+}
+
+fn table<'a>(lab: &Lab, tried: impl Iterator<Item = (&'a Variant, &'a Rc<Attempt>)> + Clone) {
+    let width = tried.clone().map(|(mistake, _)| mistake.name.len()).max().unwrap_or(0);
+    say(format_args!("{}: mistakes tried: {}", lab.name(), tried.clone().count()));
     for (mistake, attempt) in tried {
         let Place::Task(task) = mistake.place else { continue };
         let failed: Vec<_> = attempt.report().into_iter().flat_map(Report::failed).map(|t| t.name.as_str()).collect();
@@ -111,20 +111,22 @@ pub fn nothing(bench: &mut Bench, lab: &Lab) -> Result<Vec<String>> {
     let (mut findings, mut noticed) = (Vec::new(), 0);
     let solution = bench.solution(lab)?;
     for exercise in &solution.exercises {
-        let attempt = bench.attempt(lab, without(&solution, exercise))?;
-        let (file, task) = (lab.solution(), exercise.task);
-        let place = format!("{}:{}: doing nothing in task {task}", file.display(), exercise.line);
-        findings.extend(attempt.blame(&place));
-        match &attempt.outcome {
-            Outcome::Broken(rendered) => {
-                findings.push(format!("{place} does not compile, write `// nothing: …`:\n{}", beginning(rendered)));
+        let task = exercise.task;
+        let place = format!("{}:{}: doing nothing in task {task}", lab.solution().display(), exercise.line);
+        findings.extend(bench.judge(lab, &without(&solution, exercise), |attempt| {
+            let mut findings: Vec<_> = attempt.blame(&place).collect();
+            match &attempt.outcome {
+                Outcome::Broken(rendered) => {
+                    findings.push(format!("{place} does not compile, write `// nothing: …`:\n{}", beginning(rendered)));
+                }
+                Outcome::Ran(report) => match unnoticed(report, task) {
+                    Unnoticed::No => noticed += 1,
+                    Unnoticed::Skipped(needs) => say(format_args!("SKIP {place}: needs {needs}")),
+                    Unnoticed::Because(problem) => findings.push(format!("{place}: {problem}")),
+                },
             }
-            Outcome::Ran(report) => match unnoticed(report, task) {
-                Unnoticed::No => noticed += 1,
-                Unnoticed::Skipped(needs) => say(format_args!("SKIP {place}: needs {needs}")),
-                Unnoticed::Because(problem) => findings.push(format!("{place}: {problem}")),
-            },
-        }
+            findings
+        })?);
     }
     let exercises = solution.exercises.len();
     say(format_args!("{}: doing nothing is noticed in {noticed} of {exercises} tasks", lab.name()));

@@ -26,18 +26,16 @@ pub fn alternatives(bench: &mut Bench, lab: &Lab) -> Result<Vec<String>> {
 
 /// What keeps `lab` from passing all its tests with `text` as its solution; `who` is whose text it is.
 pub fn passes(bench: &mut Bench, lab: &Lab, who: &str, text: &str) -> Result<Vec<String>> {
-    bench::persist(|| pass(who, &*bench.attempt_anew(lab, text.to_owned())?))
+    bench.judge(lab, text, |attempt| pass(who, attempt))
 }
 
 /// Whether `attempt` is a clean pass.
-fn pass(who: &str, attempt: &Attempt) -> Result<Vec<String>> {
-    match attempt.complaint() {
-        Some(complaint) => Ok(vec![format!("{who}: {complaint}")]),
-        None => {
-            say(format_args!("{who}: passes, {:.1} s", attempt.took.as_secs_f32()));
-            Ok(Vec::new())
-        }
+fn pass(who: &str, attempt: &Attempt) -> Vec<String> {
+    let complaint = attempt.complaint();
+    if complaint.is_none() {
+        say(format_args!("{who}: passes, {:.1} s", attempt.took.as_secs_f32()));
     }
+    complaint.map(|complaint| format!("{who}: {complaint}")).into_iter().collect()
 }
 
 /// With every lab an alternative at once, each lab's first whole file, the tests of every lab pass.
@@ -56,7 +54,7 @@ pub fn all_in_one(bench: &mut Bench) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for lab in &bench.tested() {
         let who = format!("all in one, {}", lab.name());
-        findings.extend(bench::persist(|| pass(&who, &bench::test(&cargo, lab, None)?))?);
+        findings.extend(bench::persist(|| Ok(pass(&who, &bench::test(&cargo, lab, None)?)))?);
     }
     Ok(findings)
 }
@@ -75,19 +73,21 @@ pub fn solved(course: &Course, solved: impl Fn(u8) -> bool) -> Result<BTreeMap<P
 pub fn starter_tests(bench: &mut Bench, lab: &Lab) -> Result<Vec<String>> {
     let files = solved(&bench.course, |_| false)?;
     let cargo = bench.arrange(false, files)?;
-    let attempt = bench::test(&cargo, lab, None)?;
-    let mut findings: Vec<String> = attempt.blame(format_args!("{} on the starters", lab.name())).collect();
-    let report = match attempt.outcome {
+    bench::persist(|| Ok(unwritten(lab, &bench::test(&cargo, lab, None)?)))
+}
+
+fn unwritten(lab: &Lab, attempt: &Attempt) -> Vec<String> {
+    let report = match &attempt.outcome {
         Outcome::Ran(report) => report,
         Outcome::Broken(rendered) => {
-            return Ok(vec![format!("{}: the starters do not compile:\n{}", lab.name(), beginning(&rendered))]);
+            return vec![format!("{}: the starters do not compile:\n{}", lab.name(), beginning(rendered))];
         }
     };
-    findings.extend(not_as_starters_should(lab, &report));
     let (tests, skips) = (report.tests.len(), report.skips.len());
     let seconds = report.took.as_secs_f32();
     say(format_args!("{}: {tests} tests on the starters, {skips} skipped, {seconds:.1} s", lab.name()));
-    Ok(findings)
+    let blame = attempt.blame(format!("{} on the starters", lab.name()));
+    blame.chain(not_as_starters_should(lab, report)).collect()
 }
 
 fn not_as_starters_should(lab: &Lab, report: &Report) -> Vec<String> {
