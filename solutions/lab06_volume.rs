@@ -8,8 +8,9 @@
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use model::tree::place;
 use model::{During, Node, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
@@ -202,9 +203,4 @@ pub fn mask(root: BorrowedFd<'_>, path: &Path) -> Result<()> {
     // Opened anew: the descriptor from before names the directory under the tmpfs.
     remount_read_only(open_inside(root, path, None)?.as_fd())
     // end task
-}
-
-/// The path by which a system call without a descriptor argument reaches what `fd` names.
-fn place(fd: BorrowedFd<'_>) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }

@@ -4,11 +4,12 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use model::plan::{Access, Bind, Device, Mount, Tmpfs};
+use model::tree::place;
 use model::{During, Error, Node, Plan, Result};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
@@ -104,11 +105,11 @@ impl Root<'_> {
 
     fn place_bind(&self, Bind { source, at, access, copy_up: copies, .. }: &Bind) -> Result<()> {
         let tree = self.trees.get(at);
-        let source = &tree.map_or_else(|| source.clone(), |tree| path_of(&tree));
+        let source = &tree.map_or_else(|| source.clone(), |tree| place(tree.as_fd()));
         let origin = fs::metadata(source).during("stat", source.display())?;
         let point = self.make(at, if origin.is_dir() { Node::Directory } else { Node::File })?;
         if *copies {
-            copy_up(&path_of(&point), source)?;
+            copy_up(&place(point.as_fd()), source)?;
         }
         match tree {
             Some(tree) => attach(tree, point.as_fd())?,
@@ -149,8 +150,8 @@ impl Root<'_> {
             Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
             point => point?,
         };
-        let origin = fs::metadata(path_of(&point)).during("stat", at.display())?;
-        volume::bind(&path_of(&point), point.as_fd())?;
+        let origin = fs::metadata(place(point.as_fd())).during("stat", at.display())?;
+        volume::bind(&place(point.as_fd()), point.as_fd())?;
         volume::remount_read_only(self.find_again(at, &origin)?.as_fd())
     }
 
@@ -180,7 +181,7 @@ impl Root<'_> {
     /// something on the way meanwhile.
     fn find_again(&self, at: &Path, origin: &Metadata) -> Result<OwnedFd> {
         let found = self.find(at)?;
-        let is = fs::metadata(path_of(&found)).during("stat", at.display())?;
+        let is = fs::metadata(place(found.as_fd())).during("stat", at.display())?;
         if (is.dev(), is.ino()) == (origin.dev(), origin.ino()) {
             return Ok(found);
         }
@@ -189,12 +190,7 @@ impl Root<'_> {
 }
 
 fn mount_fs(kind: &'static str, point: &OwnedFd, flags: MsFlags, data: Option<&str>) -> Result<()> {
-    mount(Some(kind), &path_of(point), Some(kind), flags, data).during("mount", kind)
-}
-
-/// The path by which a system call without a descriptor argument reaches what `fd` names.
-fn path_of(fd: &impl AsRawFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+    mount(Some(kind), &place(point.as_fd()), Some(kind), flags, data).during("mount", kind)
 }
 
 /// Verbs know a mount point by its descriptor alone; the reader of an error knows it by its path.

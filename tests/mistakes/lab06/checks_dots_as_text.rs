@@ -4,7 +4,7 @@
 //! test: task1_dots_end_at_the_root
 //! says: taken off as text
 
-let mut clean = PathBuf::from("/");
+let mut clean = std::path::PathBuf::from("/");
 for part in path.components() {
     match part {
         std::path::Component::ParentDir => drop(clean.pop()),
