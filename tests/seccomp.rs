@@ -53,22 +53,7 @@ fn a_listener_gets_the_descriptor_and_the_state() {
         command.args(["run", "--name", &name]).args(flag.split_whitespace()).args(["--", "sh", "-c", &script]);
         let mut container = command.env("LC_ALL", "C").stderr(Stdio::piped()).spawn().unwrap();
 
-        let (stream, _) = listener.accept().unwrap();
-        let mut text = [0; 8192];
-        let mut space = nix::cmsg_space!([i32; 1]);
-        let mut parts = [IoSliceMut::new(&mut text)];
-        let message =
-            recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC).unwrap();
-        let fds: Vec<i32> = message
-            .cmsgs()
-            .unwrap()
-            .flat_map(|part| if let ControlMessageOwned::ScmRights(fds) = part { fds } else { vec![] })
-            .collect();
-        let length = message.bytes;
-        assert_eq!(fds.len(), 1, "one descriptor");
-        // SAFETY: it came with the message, and is nobody else's.
-        let fd = unsafe { OwnedFd::from_raw_fd(fds[0]) };
-        let told: serde_json::Value = serde_json::from_slice(&text[..length]).unwrap();
+        let (fd, told) = listen(&listener);
         assert_eq!(told["fds"], serde_json::json!(["seccompFd"]));
         assert_eq!((&told["metadata"], &told["state"]["id"]), (&word.into(), &name.clone().into()));
         assert_eq!(told["pid"], told["state"]["pid"]);
@@ -77,7 +62,9 @@ fn a_listener_gets_the_descriptor_and_the_state() {
 
         // The first is made by somebody else, the second refused.
         for (value, error) in [(0, 0), (0, -libc::EXDEV)] {
-            answer(&fd, value, error);
+            let asked = receive(&fd);
+            assert!([libc::SYS_mkdir, libc::SYS_mkdirat].contains(&i64::from(asked.data.nr)), "call {}", asked.data.nr);
+            send(&fd, asked.id, value, error, 0);
         }
         let mut said = String::new();
         container.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -87,15 +74,64 @@ fn a_listener_gets_the_descriptor_and_the_state() {
     });
 }
 
-/// Answers one call. Source: seccomp_unotify(2).
-fn answer(fd: &OwnedFd, value: i64, error: i32) {
-    // SAFETY: both structures are numbers alone, for which 0 is a value.
-    let (mut asked, mut answer): (libc::seccomp_notif, libc::seccomp_notif_resp) = unsafe { std::mem::zeroed() };
+/// A signal that came before the init had blocked it was answered by SIGKILL: a PID 1 without an opinion.
+#[test]
+fn an_init_blocks_signals_before_it_has_a_command() {
+    shielded(|| {
+        let socket = dir().join("asked.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let flag = profile(&format!(
+            r#"{{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "{}",
+            "syscalls": [{{"names": ["clone", "clone3", "fork", "vfork"], "action": "SCMP_ACT_NOTIFY"}}]}}"#,
+            socket.display()
+        ));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
+        command.args(["run", "--init"]).args(flag.split_whitespace()).args(["--", "true"]);
+        let mut container = command.spawn().unwrap();
+
+        let (fd, _) = listen(&listener);
+        let asked = receive(&fd);
+        let status = fs::read_to_string(format!("/proc/{}/status", asked.pid)).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).unwrap();
+        let blocked = u64::from_str_radix(blocked, 16).unwrap();
+        assert!(blocked & 1 << (libc::SIGTERM - 1) != 0, "SigBlk: {blocked:x}");
+        send(&fd, asked.id, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        assert!(container.wait().unwrap().success());
+    });
+}
+
+/// What a runtime sends to a listener: the filter's descriptor, and what it tells about the container.
+fn listen(listener: &UnixListener) -> (OwnedFd, serde_json::Value) {
+    let (stream, _) = listener.accept().unwrap();
+    let mut text = [0; 8192];
+    let mut space = nix::cmsg_space!([i32; 1]);
+    let mut parts = [IoSliceMut::new(&mut text)];
+    let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC).unwrap();
+    let fds: Vec<i32> = message
+        .cmsgs()
+        .unwrap()
+        .flat_map(|part| if let ControlMessageOwned::ScmRights(fds) = part { fds } else { vec![] })
+        .collect();
+    let length = message.bytes;
+    assert_eq!(fds.len(), 1, "one descriptor");
+    // SAFETY: it came with the message, and is nobody else's.
+    (unsafe { OwnedFd::from_raw_fd(fds[0]) }, serde_json::from_slice(&text[..length]).unwrap())
+}
+
+/// Waits for a call that is asked about. Source: seccomp_unotify(2).
+fn receive(fd: &OwnedFd) -> libc::seccomp_notif {
+    // SAFETY: the structure is numbers alone, for which 0 is a value.
+    let mut asked: libc::seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: the descriptor is a listener, and the structure the one that the request is for.
     Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked) }).unwrap();
-    assert!([libc::SYS_mkdir, libc::SYS_mkdirat].contains(&i64::from(asked.data.nr)), "call {}", asked.data.nr);
-    (answer.id, answer.val, answer.error) = (asked.id, value, error);
-    // SAFETY: as above.
+    asked
+}
+
+/// Answers the call `id`. Source: seccomp_unotify(2).
+fn send(fd: &OwnedFd, id: u64, val: i64, error: i32, flags: libc::c_ulong) {
+    let flags = flags.try_into().unwrap();
+    let mut answer = libc::seccomp_notif_resp { id, val, error, flags };
+    // SAFETY: the descriptor is a listener, and the structure the one that the request is for.
     Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) }).unwrap();
 }
 

@@ -143,9 +143,12 @@ fn refuse(what: &str) -> Result<()> {
 
 /// Forks. PID 1 stays behind to look after the command, and this returns in the command's process to be.
 fn go_on_as_child_of_an_init(plan: &Plan) -> Result<()> {
+    // Before there is a command whose signals they are: an init without an opinion would be ended by SIGKILL for them.
+    SigSet::all().thread_block().during("sigprocmask", "all signals")?;
     // SAFETY: this process has one thread, so that no lock can be held by a thread that the child lacks.
     let forked = unsafe { fork() }.during("fork", "the command below the init")?;
     let ForkResult::Parent { child: command } = forked else {
+        SigSet::empty().thread_set_mask().during("sigprocmask", "no signal")?;
         return lead_a_process_group(plan);
     };
     // The init lives as long as the container, and whoever is in there can reach its descriptors through
