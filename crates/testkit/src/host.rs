@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{self, SigHandler, Signal};
 use nix::unistd::{getgid, getppid, getuid};
 
 use crate::cgroup::{self, TestGroup};
@@ -165,7 +165,7 @@ pub fn settle(identity: Identity, place: &Place) -> io::Result<()> {
 }
 
 /// Fork 3: the environment of the learner's code, and its user.
-#[allow(unsafe_code, reason = "setenv")]
+#[allow(unsafe_code, reason = "setenv and signal")]
 pub fn become_the_learner(identity: Identity, place: &Place, group: Option<&TestGroup>) -> io::Result<()> {
     let set = |name: &str, value: &OsStr| -> io::Result<()> {
         let (name, value) = (CString::new(name)?, CString::new(value.as_encoded_bytes())?);
@@ -174,6 +174,11 @@ pub fn become_the_learner(identity: Identity, place: &Place, group: Option<&Test
         nix::errno::Errno::result(unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) })?;
         Ok(())
     };
+    // Whoever is started in the background of a script ignores a Ctrl-C, and whatever it starts does too.
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        // SAFETY: no handler is set.
+        unsafe { signal::signal(signal, SigHandler::SigDfl) }?;
+    }
     set("TMPDIR", place.path().join("tmp").as_os_str())?;
     set("BOXWRIGHT_ROOT", place.path().join("state").as_os_str())?;
     set("BOXWRIGHT_DATA", place.path().join("data").as_os_str())?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{SigHandler, Signal, raise, signal};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, getpid, getppid, sethostname};
@@ -47,6 +47,16 @@ fn the_closure_is_not_pid_1_and_its_parent_is() {
     assert_eq!(shielded(|| (getpid().as_raw(), getppid().as_raw())), (2, 1));
     let ended = try_shielded(|| raise(Signal::SIGTERM).unwrap_or(()));
     assert!(matches!(&ended, Err(Failure::Vanished(how)) if how.contains("SIGTERM")), "{ended:?}");
+}
+
+#[test]
+fn a_ctrl_c_is_not_ignored_by_whoever_started_the_tests() {
+    // SAFETY: no handler is set.
+    let before = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) }.unwrap();
+    let ended = try_shielded(|| raise(Signal::SIGINT).unwrap_or(()));
+    // SAFETY: it was the one before.
+    unsafe { signal(Signal::SIGINT, before) }.unwrap();
+    assert!(matches!(&ended, Err(Failure::Vanished(how)) if how.contains("SIGINT")), "{ended:?}");
 }
 
 #[test]
