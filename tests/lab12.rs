@@ -1770,7 +1770,7 @@ fn run_with_a_full_copy() {
 #[test]
 fn run_as_a_user_and_with_remapped_ids() {
     written!(12, leans on 3, 4, 5, 6, 9);
-    needs!(subuid, kernel = 6.6);
+    needs!(subuid);
     let story = |flags: &[&str]| {
         let image = image();
         fs::create_dir_all(image.path().join("var/old")).expect("mkdir");

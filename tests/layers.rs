@@ -129,7 +129,7 @@ fn what_a_killed_boxwright_leaves_goes_with_the_next_command() {
 
 #[test]
 fn what_is_left_of_a_users_container_is_removed_whoever_owns_it_inside() {
-    needs!(subuid, kernel = 6.6);
+    needs!(subuid);
     let story = |flags: &str| {
         let root = root();
         for driver in ["overlay", "vfs"] {

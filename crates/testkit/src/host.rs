@@ -12,6 +12,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{self, SigHandler, Signal};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::unistd::{getgid, getppid, getuid};
 
 use crate::cgroup::{self, TestGroup};
@@ -50,11 +51,19 @@ impl Drop for Place {
 /// What cannot be removed.
 pub fn remove_tree(directory: &Path) -> io::Result<()> {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    remove_content(directory)?;
+    fs::remove_dir(directory)
+}
+
+/// All of it that can be removed.
+fn remove_content(directory: &Path) -> io::Result<()> {
+    let mut result = Ok(());
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() { remove_tree(&entry.path())? } else { fs::remove_file(entry.path())? }
+        let is_directory = entry.file_type()?.is_dir();
+        result = result.and(if is_directory { remove_tree(&entry.path()) } else { fs::remove_file(entry.path()) });
     }
-    fs::remove_dir(directory)
+    result
 }
 
 impl Place {
@@ -129,12 +138,33 @@ pub fn enter(parent: Option<&UnixStream>, place: &Place, group: Option<&TestGrou
     step("read-only", sys::set_read_only(Path::new("/"), true, true))?;
     let directory = place.path();
     step("tmpfs", fs_mount("tmpfs", directory, Some("mode=0755")))?;
-    step("disk", writable_bind(&place.disk, &directory.join("disk")))?;
+    if keeps_attributes(directory) {
+        step("disk", writable_bind(&place.disk, &directory.join("disk")))?;
+    } else {
+        step("disk", writable_bind(&place.disk, directory))?;
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+        fs::create_dir(directory.join("disk"))?;
+    }
     for own in group.into_iter().flat_map(TestGroup::directories) {
         step("cgroup", writable_bind(own, own))?;
     }
     // As on a machine with systemd: a learner who forgets MS_PRIVATE shall see what comes of it.
     step("rshared", propagate(MsFlags::MS_SHARED))
+}
+
+/// Whether an overlay whose marks are its owner's can be made there: of a tmpfs, since Linux 6.6.
+fn keeps_attributes(directory: &Path) -> bool {
+    const NAME: &str = "user.boxwright";
+    xattr::set(directory, NAME, b"").and_then(|()| xattr::remove(directory, NAME)).is_ok()
+}
+
+/// Fork 1, in the end: what the test has left on a disk goes, also of such owners as nobody outside can be.
+pub fn clear(place: &Place) -> io::Result<()> {
+    if statfs(place.path())?.filesystem_type() == TMPFS_MAGIC {
+        return Ok(());
+    }
+    // What something is mounted on stays, and is removed outside.
+    remove_content(place.path())
 }
 
 /// Fork 2: what needs the new PID and IPC namespaces.

@@ -239,6 +239,7 @@ fn stand_for_the_host<T: Serialize>(
     match child {
         Ok(child) => {
             let _ = waitpid(child, None);
+            let _ = host::clear(shield.place);
             exit_now(0)
         }
         Err(error) => error,
