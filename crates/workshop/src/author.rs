@@ -57,6 +57,9 @@ enum Command {
         /// This mistake alone, without comparing it with the others
         #[arg(long, value_name = "NAME", requires = "lab")]
         only: Option<String>,
+        /// Build only, and put the programs, and a list of them, into this directory: to be run elsewhere
+        #[arg(long, value_name = "DIR", conflicts_with = "only")]
+        build: Option<PathBuf>,
     },
     /// Doing nothing in a region fails a test of its task
     Nothing(Which),
@@ -115,7 +118,10 @@ pub fn run(cli: &Cli) -> Result<bool> {
     let bench = || Bench::new(&course, 0);
     let findings = match &cli.command {
         Command::Starters { check } => starters::starters(&course, *check)?,
-        Command::Mistakes { which, only } => {
+        Command::Mistakes { which, build: Some(directory), .. } => {
+            each(which, &mut bench()?, |bench, lab| mistakes::build(bench, lab, &directory.join(lab.name())))?
+        }
+        Command::Mistakes { which, only, .. } => {
             each(which, &mut bench()?, |bench, lab| mistakes::mistakes(bench, lab, only.as_deref()))?
         }
         Command::Nothing(which) => each(which, &mut bench()?, mistakes::nothing)?,

@@ -1,8 +1,11 @@
 //! `mistakes` and `nothing`: wrong bodies, and what the tests say to them.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::bench::{Attempt, Bench, Outcome, beginning, says};
 use super::variant::{Place, Variant};
@@ -10,7 +13,7 @@ use super::{right, say};
 use crate::Misuse;
 use crate::course::Lab;
 use crate::exercise::{Exercise, Solution};
-use crate::libtest::{Ended, Report, Status};
+use crate::libtest::{Build, Ended, Report, Status};
 
 /// Every mistake of `lab`, or the one called `only`: the tests that it names fail with the words that it
 /// names, which nothing else earns, and the host is as it was.
@@ -37,6 +40,29 @@ pub fn mistakes(bench: &mut Bench, lab: &Lab, only: Option<&str>) -> Result<Vec<
     }
     table(lab, chosen.iter().zip(&tried));
     Ok(findings)
+}
+
+/// Builds the tests of `lab` with each mistake into `directory`: `NAME` and `NAME.boxwright`, and `list`, a line for each, its
+/// fields divided by tabs: the name, where the test program looks for its `boxwright`, the tests that are to fail, the words.
+pub fn build(bench: &mut Bench, lab: &Lab, directory: &Path) -> Result<Vec<String>> {
+    fs::create_dir_all(directory).with_context(|| format!("mkdir {}", directory.display()))?;
+    let (solution, mut list) = (bench.solution(lab)?, String::new());
+    for mistake in Variant::mistakes(&bench.course.root, &lab.mistakes())? {
+        let files = BTreeMap::from([(lab.solution(), mistake.in_place(&solution)?)]);
+        let program = match bench.arrange(true, files)?.build_test(&lab.name())? {
+            Build::Ready { program, .. } => program,
+            Build::Failed { rendered } => return Ok(vec![format!("{}: {}", mistake.name, beginning(&rendered))]),
+        };
+        let boxwright = program.ancestors().nth(2).context("a test program is in target/debug/deps")?.join("boxwright");
+        let own = directory.join(format!("{}.boxwright", mistake.name));
+        for (built, copy) in [(&program, directory.join(&mistake.name)), (&boxwright, own)] {
+            fs::copy(built, copy).with_context(|| format!("copy {}", built.display()))?;
+        }
+        let Variant { name, tests, says, .. } = &mistake;
+        list.push_str(&format!("{name}\t{}\t{}\t{says}\n", boxwright.display(), tests.join(" ")));
+    }
+    fs::write(directory.join("list"), list).context("write the list")?;
+    Ok(Vec::new())
 }
 
 /// What is wrong with what came of one mistake, leaving the others aside.
