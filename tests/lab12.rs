@@ -26,8 +26,7 @@ use nix::unistd::mkfifo;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{RegexPredicate, contains, is_empty, is_match};
 use testkit::{
-    Explained, Rootfs, Shield, check, dir, disk_dir, drop_capabilities, in_child, inside, needs, random_name, shielded,
-    written,
+    Explained, Rootfs, Shield, check, dir, drop_capabilities, in_child, inside, needs, random_name, shielded, written,
 };
 
 const RULES: &str = "lab12-overlay.md, The kernel's rules";
@@ -2565,7 +2564,7 @@ fn place_for_images() -> PathBuf {
 
 /// Where layers are kept.
 fn data() -> PathBuf {
-    if testkit::needs::kernel() >= (6, 6) { dir().join("data") } else { disk_dir().join("data") }
+    dir().join("data")
 }
 
 /// The containers whose layers are kept.
@@ -2578,12 +2577,12 @@ fn boxwright(args: &[&str]) -> assert_cmd::assert::Assert {
     command.env("BOXWRIGHT_DATA", data()).args(args).assert()
 }
 
-/// `boxwright run FLAGS --rootfs IMAGE -- sh -c SCRIPT`.
 /// Of the other labs, which may be open still.
 fn nothing_but_what_is_left_out() -> RegexPredicate {
     is_match(r"^(boxwright: left out, not written yet: [^\n]*\n)?$").expect("a regular expression")
 }
 
+/// `boxwright run FLAGS --rootfs IMAGE -- sh -c SCRIPT`.
 fn run(image: &Rootfs, flags: &[&str], script: &str) -> assert_cmd::assert::Assert {
     let root = image.path().to_str().expect("text");
     boxwright(&[&["run", "--rootfs", root], flags, &["--", "sh", "-c", script]].concat())

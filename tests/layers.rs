@@ -16,13 +16,13 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
-use testkit::{Rootfs, Shield, dir, disk_dir, needs, shielded};
+use testkit::{Rootfs, Shield, dir, needs, shielded};
 
 const PROGRAMS: [&str; 8] = ["sh", "cat", "ls", "rm", "mkdir", "chmod", "chown", "touch"];
 
-/// Where layers are kept: before Linux 6.6 a tmpfs has no attributes for an ordinary user.
+/// Where layers are kept.
 fn data() -> PathBuf {
-    if testkit::needs::kernel() >= (6, 6) { dir().join("data") } else { disk_dir().join("data") }
+    dir().join("data")
 }
 
 fn boxwright(args: &str) -> assert_cmd::assert::Assert {
