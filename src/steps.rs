@@ -204,7 +204,7 @@ macro_rules! line {
 }
 
 /// Every lab there is, by number.
-pub const LABS: [Lab; 13] = [
+pub const LABS: &[Lab] = &[
     line!(0, "lab00_namespace", "namespaces by name"),
     line!(1, "lab01_uts", "a host name of its own"),
     line!(2, "lab02_ipc", "private message queues"),
@@ -220,10 +220,26 @@ pub const LABS: [Lab; 13] = [
     line!(12, "lab12_overlay", "a layer of its own for what it writes"),
 ];
 
+/// Lab `number`, when there is one. They are looked up by number, so that one may come before those with smaller numbers.
+#[must_use]
+pub const fn lab(number: u8) -> Option<&'static Lab> {
+    let mut at = 0;
+    while at < LABS.len() {
+        if LABS[at].number == number {
+            return Some(&LABS[at]);
+        }
+        at += 1;
+    }
+    None
+}
+
 /// Whether lab `number` is written.
 #[must_use]
 pub const fn written(number: u8) -> bool {
-    LABS[number as usize].written
+    match lab(number) {
+        Some(lab) => lab.written,
+        None => false,
+    }
 }
 
 /// For a flag that needs lab `number`: an error that says so when the lab is not written.

@@ -18,7 +18,7 @@ use super::terminal::Window;
 use super::trees::Trees;
 use super::userns::Userns;
 use super::{host_rootfs, init, plain};
-use crate::steps::{LABS, Lab, cpu, limits, pid, written};
+use crate::steps::{Lab, cpu, lab, limits, pid, written};
 
 /// How a container ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,9 +161,8 @@ impl Drop for Leash<'_> {
 pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
     let mut left_out = Vec::new();
     let mut is_missing = |number: u8| {
-        let lab = &LABS[usize::from(number)];
-        left_out.extend((!lab.written).then_some(lab));
-        !lab.written
+        left_out.extend(lab(number).filter(|lab| !lab.written));
+        !written(number)
     };
     if plan.uts.is_some() && is_missing(1) {
         plan.uts = None;
