@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{IoSliceMut, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
@@ -15,6 +15,7 @@ use boxwright::steps::seccomp;
 use model::plan::seccomp::{Action, ArchRules, Arg, Compare, Policy, Rule, X86_64};
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
@@ -96,6 +97,33 @@ fn an_init_blocks_signals_before_it_has_a_command() {
         let blocked = u64::from_str_radix(blocked, 16).unwrap();
         assert!(blocked & 1 << (libc::SIGTERM - 1) != 0, "SigBlk: {blocked:x}");
         send(&fd, asked.id, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        assert!(container.wait().unwrap().success());
+    });
+}
+
+/// boxwright takes the container for not started while somebody in it has the line open, and answers SIGTERM by SIGKILL.
+#[test]
+fn a_command_below_an_init_starts_when_that_has_let_go_of_boxwright() {
+    shielded(|| {
+        let socket = dir().join("asked.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let flag = profile(&format!(
+            r#"{{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "{}",
+            "syscalls": [{{"names": ["close_range", "execve"], "action": "SCMP_ACT_NOTIFY"}}]}}"#,
+            socket.display()
+        ));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
+        command.args(["run", "--init"]).args(flag.split_whitespace()).args(["--", "/bin/true"]);
+        let mut container = command.spawn().unwrap();
+
+        let (fd, _) = listen(&listener);
+        let asked = receive(&fd);
+        assert_eq!(i64::from(asked.data.nr), libc::SYS_close_range, "the init's");
+        let another = poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], 300_u16).unwrap();
+        assert_eq!(another, 0, "calls while the init still has its descriptors");
+        let go_on = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        send(&fd, asked.id, 0, 0, go_on);
+        send(&fd, receive(&fd).id, 0, 0, go_on);
         assert!(container.wait().unwrap().success());
     });
 }

@@ -5,8 +5,9 @@
 #![allow(unsafe_code, reason = "fork and close_range have no safe wrapper")]
 
 use std::convert::Infallible;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,9 +15,10 @@ use std::path::Path;
 
 use model::plan::Names;
 use model::{Cgroup, During, Kept, Message, Plan, Propagation, Result, exit};
+use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, setpgid, tcsetpgrp};
+use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, pipe2, setpgid, tcsetpgrp};
 
 use super::exec::{exec, exit_now, reset_signals};
 use super::furnish::{close_the_root, furnish};
@@ -113,9 +115,11 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         // Because every step before it may have left a descriptor open.
         root::seal_fds()?;
     }
+    // Before the filter, which may know no pipes.
+    let hold = plan.init.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().during("pipe", "the init's hold")?;
     security::give_up_power(plan, parent, child.listener.map(|listener| (listener, pid)))?;
-    if plan.init {
-        go_on_as_child_of_an_init(plan)?;
+    if let Some(hold) = hold {
+        go_on_as_child_of_an_init(plan, hold)?;
     }
     exec(plan)
 }
@@ -141,13 +145,17 @@ fn refuse(what: &str) -> Result<()> {
     Err(io::Error::other(format!("lab 04: {what}; stopped before the host's mounts were changed"))).during("check", "/")
 }
 
-/// Forks. PID 1 stays behind to look after the command, and this returns in the command's process to be.
-fn go_on_as_child_of_an_init(plan: &Plan) -> Result<()> {
+/// Forks. PID 1 stays behind to look after the command, and this returns in the command's process to be, when PID 1 has let go
+/// of the line to boxwright: for as long as that is open, boxwright takes the container for not started, and ends it by SIGKILL.
+fn go_on_as_child_of_an_init(plan: &Plan, (held, hold): (OwnedFd, OwnedFd)) -> Result<()> {
     // Before there is a command whose signals they are: an init without an opinion would be ended by SIGKILL for them.
     SigSet::all().thread_block().during("sigprocmask", "all signals")?;
     // SAFETY: this process has one thread, so that no lock can be held by a thread that the child lacks.
     let forked = unsafe { fork() }.during("fork", "the command below the init")?;
     let ForkResult::Parent { child: command } = forked else {
+        drop(hold);
+        // The end of the file: what the init closes below.
+        File::from(held).read(&mut [0]).during("read", "the init's hold")?;
         SigSet::empty().thread_set_mask().during("sigprocmask", "no signal")?;
         return lead_a_process_group(plan);
     };
