@@ -4,23 +4,25 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{
-    Capabilities, Capability, LinuxCapabilities, LinuxIdMapping, LinuxNamespaceType, Process, Spec,
-};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 
-use crate::caps::{CapSet, CapSets};
+use crate::caps::CapSets;
 use crate::error::{Error, Result};
 use crate::ids::{IdMaps, IdRange};
 use seccomp::Policy;
 
 mod devices;
 mod mount;
+mod process;
 mod resources;
+mod root;
 pub mod seccomp;
 
 pub use devices::{Device, DeviceAccess, DeviceRule};
 pub use mount::{Access, Bind, COPY_UP, MAKE_SOURCE, Mount, Tmpfs};
+pub use process::User;
 pub use resources::{Cpu, Io, IoKind, IoLimit, Memory, Resources};
+pub use root::{Driver, Layer};
 
 /// The longest name that the UTS namespace takes, in bytes (`__NEW_UTS_LEN`).
 pub const NAME_MAX_BYTES: usize = 64;
@@ -130,50 +132,6 @@ pub struct Names {
     pub domainname: Option<String>,
 }
 
-/// Where what a container writes goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
-    /// The layer's own directory, to be made.
-    pub directory: PathBuf,
-    /// How the container gets it.
-    pub driver: Driver,
-    /// Whether it goes with the container.
-    pub goes: bool,
-}
-
-/// How a container gets a root file system of its own from one that it shares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Driver {
-    /// By an overlay: what is written is copied then, and nothing else. Where there is none, a copy.
-    Overlay,
-    /// By a full copy, before it starts.
-    Vfs,
-    /// By a snapshot of a btrfs subvolume: what is written is copied then, block by block.
-    Btrfs,
-}
-
-impl Driver {
-    fn named(name: &str) -> Result<Self> {
-        match name {
-            "overlay" => Ok(Driver::Overlay),
-            "vfs" => Ok(Driver::Vfs),
-            "btrfs" => Ok(Driver::Btrfs),
-            other => Err(Error::invalid("storage driver", other, "overlay, vfs, btrfs")),
-        }
-    }
-}
-
-/// A process's user and groups, by the numbers inside.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct User {
-    /// The user.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// The other groups.
-    pub groups: Vec<u32>,
-}
-
 impl Plan {
     /// Answers every question that `spec` leaves open, and checks every value once.
     ///
@@ -192,9 +150,9 @@ impl Plan {
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
         let plan = Plan {
             id: checked_id(id)?,
-            args: args(process)?,
-            env: env(process)?,
-            cwd: cwd(process)?,
+            args: process::args(process)?,
+            env: process::env(process)?,
+            cwd: process::cwd(process)?,
             terminal: process.terminal().unwrap_or(false),
             stdin: is_set(STDIN),
             init: is_set(INIT),
@@ -204,21 +162,21 @@ impl Plan {
             new_ipc: is_new(LinuxNamespaceType::Ipc),
             new_pid: is_new(LinuxNamespaceType::Pid),
             new_mnt: is_new(LinuxNamespaceType::Mount),
-            mounts: mounts(spec)?,
-            masked_paths: paths(spec.linux().as_ref().and_then(|linux| linux.masked_paths().as_ref()))?,
-            read_only_paths: paths(spec.linux().as_ref().and_then(|linux| linux.readonly_paths().as_ref()))?,
+            mounts: root::mounts(spec)?,
+            masked_paths: root::paths(spec.linux().as_ref().and_then(|linux| linux.masked_paths().as_ref()))?,
+            read_only_paths: root::paths(spec.linux().as_ref().and_then(|linux| linux.readonly_paths().as_ref()))?,
             read_only_root: is_set(READ_ONLY) || spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)),
-            rootfs: rootfs(spec, bundle, is_set(FROM_HOST))?,
+            rootfs: root::rootfs(spec, bundle, is_set(FROM_HOST))?,
             rootfs_from_host: is_set(FROM_HOST),
-            layer: layer(spec)?,
+            layer: root::layer(spec)?,
             cgroup: true,
             new_cgroup: is_new(LinuxNamespaceType::Cgroup),
             resources: resources.map(Resources::from_oci).transpose()?.unwrap_or_default(),
-            oom_score_adj: oom_score_adj(process)?,
-            devices: devices(spec)?,
+            oom_score_adj: process::oom_score_adj(process)?,
+            devices: root::devices(spec)?,
             must_rule_devices: is_set(DEVICE_RULES),
-            user: user(process)?,
-            caps: process.capabilities().as_ref().map(caps),
+            user: process::user(process)?,
+            caps: process.capabilities().as_ref().map(process::caps),
             seccomp: spec
                 .linux()
                 .as_ref()
@@ -226,7 +184,7 @@ impl Plan {
                 .map(Policy::from_oci)
                 .transpose()?,
             no_new_privs: process.no_new_privileges() == Some(true),
-            landlock: landlock(spec),
+            landlock: root::landlock(spec),
             apparmor: process.apparmor_profile().clone().filter(|name| !name.is_empty()),
             selinux: process.selinux_label().clone().filter(|label| !label.is_empty()),
             seal_fds: true,
@@ -257,81 +215,6 @@ fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&
     all.into_iter().flatten().map(|namespace| (namespace.typ(), namespace.path().as_ref()))
 }
 
-fn layer(spec: &Spec) -> Result<Option<Layer>> {
-    let get = |name| spec.annotations().as_ref().and_then(|all| all.get(name));
-    let driver = get(STORAGE_DRIVER).map_or(Ok(Driver::Overlay), |name| Driver::named(name))?;
-    let layer = |directory: &String| Layer { directory: directory.into(), driver, goes: get(LAYER_GOES).is_some() };
-    Ok(get(LAYER).map(layer))
-}
-
-fn landlock(spec: &Spec) -> Vec<PathBuf> {
-    let names = spec.annotations().iter().flat_map(|all| all.keys());
-    let mut directories: Vec<PathBuf> =
-        names.filter_map(|name| name.strip_prefix(LANDLOCK)).map(PathBuf::from).collect();
-    directories.sort();
-    directories
-}
-
-fn user(process: &Process) -> Result<User> {
-    let user = process.user();
-    let user = User { uid: user.uid(), gid: user.gid(), groups: user.additional_gids().clone().unwrap_or_default() };
-    // To setresuid(2) the last number means that nothing changes: it would stay root.
-    if [user.uid, user.gid].iter().chain(&user.groups).any(|id| *id == u32::MAX) {
-        return Err(Error::invalid("process.user (--user)", u32::MAX.to_string(), "ids from 0 to 4294967294"));
-    }
-    Ok(user)
-}
-
-fn caps(all: &LinuxCapabilities) -> CapSets {
-    let set = |names: &Option<Capabilities>| {
-        let named = |capability: &Capability| CapSet::named("process.capabilities", &capability.to_string()).ok();
-        names.iter().flatten().filter_map(named).fold(CapSet::EMPTY, CapSet::or)
-    };
-    CapSets {
-        inheritable: set(all.inheritable()),
-        permitted: set(all.permitted()),
-        effective: set(all.effective()),
-        bounding: set(all.bounding()),
-        ambient: set(all.ambient()),
-    }
-}
-
-fn ids(spec: &Spec) -> Result<IdMaps> {
-    let map = |mappings: Option<&Vec<LinuxIdMapping>>| {
-        let range =
-            |it: &LinuxIdMapping| IdRange { inside: it.container_id(), outside: it.host_id(), count: it.size() };
-        mappings.into_iter().flatten().map(range).collect()
-    };
-    let linux = spec.linux().as_ref();
-    let uids = map(linux.and_then(|linux| linux.uid_mappings().as_ref()));
-    IdMaps { uids, gids: map(linux.and_then(|linux| linux.gid_mappings().as_ref())) }.checked()
-}
-
-fn args(process: &Process) -> Result<Vec<CString>> {
-    let args = process.args().as_deref().unwrap_or_default();
-    match args.first() {
-        Some(command) if !command.is_empty() => args.iter().map(|arg| c_string("process.args", arg)).collect(),
-        _ => Err(Error::invalid("process.args", args.join(" "), "a command that is not empty")),
-    }
-}
-
-fn env(process: &Process) -> Result<Vec<CString>> {
-    let check = |pair: &String| match pair.split_once('=') {
-        Some((name, _)) if !name.is_empty() => c_string("process.env (--env)", pair),
-        _ => Err(Error::invalid("process.env (--env)", pair, "NAME=value")),
-    };
-    process.env().iter().flatten().map(check).collect()
-}
-
-fn cwd(process: &Process) -> Result<PathBuf> {
-    let cwd = process.cwd();
-    c_string("process.cwd (--workdir)", &cwd.to_string_lossy())?;
-    if cwd.is_absolute() {
-        return Ok(cwd.clone());
-    }
-    Err(Error::invalid("process.cwd (--workdir)", cwd.to_string_lossy(), "an absolute path"))
-}
-
 fn names(spec: &Spec) -> Result<Names> {
     let check = |what, name: &Option<String>| match name {
         Some(name) if name.is_empty() || name.len() > NAME_MAX_BYTES || name.contains('\0') => {
@@ -345,53 +228,15 @@ fn names(spec: &Spec) -> Result<Names> {
     })
 }
 
-fn mounts(spec: &Spec) -> Result<Vec<Mount>> {
-    let mounts: Vec<Mount> = spec.mounts().iter().flatten().map(Mount::from_oci).collect::<Result<_>>()?;
-    let is_twice = |mount: &&Mount| mounts.iter().filter(|other| other.at() == mount.at()).count() > 1;
-    match mounts.iter().find(is_twice) {
-        Some(mount) => Err(Error::invalid("mount point", mount.at().to_string_lossy(), "one mount for each place")),
-        None => Ok(mounts),
-    }
-}
-
-fn paths(list: Option<&Vec<String>>) -> Result<Vec<PathBuf>> {
-    let check = |path: &String| mount::checked_path("linux.maskedPaths, linux.readonlyPaths", Path::new(path));
-    list.into_iter().flatten().map(check).collect()
-}
-
-fn rootfs(spec: &Spec, bundle: &Path, from_host: bool) -> Result<Option<PathBuf>> {
-    let Some(root) = spec.root() else {
-        return Ok(None);
+fn ids(spec: &Spec) -> Result<IdMaps> {
+    let map = |mappings: Option<&Vec<LinuxIdMapping>>| {
+        let range =
+            |it: &LinuxIdMapping| IdRange { inside: it.container_id(), outside: it.host_id(), count: it.size() };
+        mappings.into_iter().flatten().map(range).collect()
     };
-    let path = bundle.join(root.path());
-    if from_host {
-        return Ok(Some(path)); // it is made later, inside a directory of ours
-    }
-    match path.canonicalize() {
-        Ok(path) if path == Path::new("/") => Ok(None),
-        Ok(path) if path.is_dir() => Ok(Some(path)),
-        _ => Err(Error::invalid("root.path (--rootfs)", path.to_string_lossy(), "a directory, or the word host")),
-    }
-}
-
-fn oom_score_adj(process: &Process) -> Result<Option<i32>> {
-    match process.oom_score_adj() {
-        Some(score) if !(-1000..=1000).contains(&score) => {
-            Err(Error::invalid("process.oomScoreAdj (--oom-score-adj)", score.to_string(), "-1000 to 1000"))
-        }
-        score => Ok(score),
-    }
-}
-
-fn devices(spec: &Spec) -> Result<Vec<Device>> {
-    let all = spec.linux().as_ref().and_then(|linux| linux.devices().as_ref());
-    let source =
-        |at: &Path| Some(spec.annotations().as_ref()?.get(&format!("{DEVICE_SOURCE}{}", at.display()))?.into());
-    all.into_iter().flatten().map(|device| Device::from_oci(device, source(device.path()))).collect()
-}
-
-fn c_string(what: &'static str, value: &str) -> Result<CString> {
-    CString::new(value).or(Err(Error::invalid(what, value, "text without a NUL byte")))
+    let linux = spec.linux().as_ref();
+    let uids = map(linux.and_then(|linux| linux.uid_mappings().as_ref()));
+    IdMaps { uids, gids: map(linux.and_then(|linux| linux.gid_mappings().as_ref())) }.checked()
 }
 
 #[cfg(test)]

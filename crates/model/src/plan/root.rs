@@ -1,0 +1,93 @@
+//! The root file system and what is to be seen in it, understood and checked.
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+
+use super::mount::{self, Mount};
+use super::{DEVICE_SOURCE, Device, LANDLOCK, LAYER, LAYER_GOES, STORAGE_DRIVER};
+use crate::error::{Error, Result};
+
+/// Where what a container writes goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The layer's own directory, to be made.
+    pub directory: PathBuf,
+    /// How the container gets it.
+    pub driver: Driver,
+    /// Whether it goes with the container.
+    pub goes: bool,
+}
+
+/// How a container gets a root file system of its own from one that it shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// By an overlay: what is written is copied then, and nothing else. Where there is none, a copy.
+    Overlay,
+    /// By a full copy, before it starts.
+    Vfs,
+    /// By a snapshot of a btrfs subvolume: what is written is copied then, block by block.
+    Btrfs,
+}
+
+impl Driver {
+    fn named(name: &str) -> Result<Self> {
+        match name {
+            "overlay" => Ok(Driver::Overlay),
+            "vfs" => Ok(Driver::Vfs),
+            "btrfs" => Ok(Driver::Btrfs),
+            other => Err(Error::invalid("storage driver", other, "overlay, vfs, btrfs")),
+        }
+    }
+}
+
+pub(super) fn rootfs(spec: &Spec, bundle: &Path, from_host: bool) -> Result<Option<PathBuf>> {
+    let Some(root) = spec.root() else {
+        return Ok(None);
+    };
+    let path = bundle.join(root.path());
+    if from_host {
+        return Ok(Some(path)); // it is made later, inside a directory of ours
+    }
+    match path.canonicalize() {
+        Ok(path) if path == Path::new("/") => Ok(None),
+        Ok(path) if path.is_dir() => Ok(Some(path)),
+        _ => Err(Error::invalid("root.path (--rootfs)", path.to_string_lossy(), "a directory, or the word host")),
+    }
+}
+
+pub(super) fn layer(spec: &Spec) -> Result<Option<Layer>> {
+    let get = |name| spec.annotations().as_ref().and_then(|all| all.get(name));
+    let driver = get(STORAGE_DRIVER).map_or(Ok(Driver::Overlay), |name| Driver::named(name))?;
+    let layer = |directory: &String| Layer { directory: directory.into(), driver, goes: get(LAYER_GOES).is_some() };
+    Ok(get(LAYER).map(layer))
+}
+
+pub(super) fn mounts(spec: &Spec) -> Result<Vec<Mount>> {
+    let mounts: Vec<Mount> = spec.mounts().iter().flatten().map(Mount::from_oci).collect::<Result<_>>()?;
+    let is_twice = |mount: &&Mount| mounts.iter().filter(|other| other.at() == mount.at()).count() > 1;
+    match mounts.iter().find(is_twice) {
+        Some(mount) => Err(Error::invalid("mount point", mount.at().to_string_lossy(), "one mount for each place")),
+        None => Ok(mounts),
+    }
+}
+
+pub(super) fn paths(list: Option<&Vec<String>>) -> Result<Vec<PathBuf>> {
+    let check = |path: &String| mount::checked_path("linux.maskedPaths, linux.readonlyPaths", Path::new(path));
+    list.into_iter().flatten().map(check).collect()
+}
+
+pub(super) fn devices(spec: &Spec) -> Result<Vec<Device>> {
+    let all = spec.linux().as_ref().and_then(|linux| linux.devices().as_ref());
+    let source =
+        |at: &Path| Some(spec.annotations().as_ref()?.get(&format!("{DEVICE_SOURCE}{}", at.display()))?.into());
+    all.into_iter().flatten().map(|device| Device::from_oci(device, source(device.path()))).collect()
+}
+
+pub(super) fn landlock(spec: &Spec) -> Vec<PathBuf> {
+    let names = spec.annotations().iter().flat_map(|all| all.keys());
+    let mut directories: Vec<PathBuf> =
+        names.filter_map(|name| name.strip_prefix(LANDLOCK)).map(PathBuf::from).collect();
+    directories.sort();
+    directories
+}
