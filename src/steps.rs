@@ -13,7 +13,7 @@ use model::ids::{IdMaps, IdRange};
 use model::layer::{Change, Entry, Mark, Marks, Overlay};
 use model::plan::seccomp::{Action, ArchRules, Arg, Insn, Policy, Rule};
 use model::plan::{Cpu, Memory, User};
-use model::{Cgroup, Error, Namespace, Node, NsId, NsKind, Propagation, Queue, Result};
+use model::{Cgroup, Error, Namespace, Node, NsId, NsKind, Powers, Process, Propagation, Queue, Result};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::WaitStatus;
@@ -181,6 +181,19 @@ lab! {
     }
 }
 
+lab! {
+    /// Lab 15: one process more in a container that runs already.
+    join, "../labs/lab15_join.rs", "../solutions/lab15_join.rs", {
+        open: fn(Pid, u64) -> Result<Process>,
+        differing: fn(&Process) -> Result<Vec<NsKind>>,
+        enter: fn(&[(NsKind, BorrowedFd<'_>)]) -> Result<()>,
+        enter_group: fn(&Process) -> Result<()>,
+        fork_inside: fn(&[BorrowedFd<'_>]) -> Result<ForkResult>,
+        enter_root: fn(BorrowedFd<'_>, &Path) -> Result<()>,
+        lower: fn(&Powers) -> Result<()>,
+    }
+}
+
 /// A lab as the runtime sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Lab {
@@ -218,6 +231,7 @@ pub const LABS: &[Lab] = &[
     line!(10, "lab10_caps", "most of root's power taken away"),
     line!(11, "lab11_seccomp", "a filter for system calls"),
     line!(12, "lab12_overlay", "a layer of its own for what it writes"),
+    line!(15, "lab15_join", "what it shares with another container"),
 ];
 
 /// Lab `number`, when there is one. They are looked up by number, so that one may come before those with smaller numbers.

@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use nix::libc;
+use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+
+/// As `<linux/sched.h>` has it (Linux 5.6).
+const CLONE_NEWTIME: libc::c_int = 0x80;
 
 /// The kinds of namespace, one for each file in `/proc/PID/ns` (namespaces(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +66,22 @@ impl NsKind {
             NsKind::User => "user",
             NsKind::Uts => "uts",
         }
+    }
+
+    /// The flag that unshare(2) and setns(2) know it by. A process gets into a new one of the kinds "for children" by that of the
+    /// kind itself.
+    #[must_use]
+    pub const fn clone_flag(self) -> CloneFlags {
+        CloneFlags::from_bits_retain(match self {
+            NsKind::Cgroup => libc::CLONE_NEWCGROUP,
+            NsKind::Ipc => libc::CLONE_NEWIPC,
+            NsKind::Mnt => libc::CLONE_NEWNS,
+            NsKind::Net => libc::CLONE_NEWNET,
+            NsKind::Pid | NsKind::PidForChildren => libc::CLONE_NEWPID,
+            NsKind::Time | NsKind::TimeForChildren => CLONE_NEWTIME,
+            NsKind::User => libc::CLONE_NEWUSER,
+            NsKind::Uts => libc::CLONE_NEWUTS,
+        })
     }
 }
 

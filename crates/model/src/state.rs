@@ -361,8 +361,10 @@ fn remove(directory: &Path) -> Result<()> {
     }
 }
 
-/// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)). `None` when the process is gone.
-fn started_ticks(pid: Pid) -> Option<u64> {
+/// When the process with this number started, in clock ticks since boot: field 22 of `/proc/PID/stat` (proc_pid_stat(5)). `None` when
+/// it is gone.
+#[must_use]
+pub fn started_ticks(pid: Pid) -> Option<u64> {
     stat_field(pid, 22)?.parse().ok()
 }
 
