@@ -22,6 +22,11 @@ impl Held {
     pub fn group(&self) -> &Cgroup {
         &self.0
     }
+
+    /// Leaves it: the container outlives this process.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Held {

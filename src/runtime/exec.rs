@@ -8,8 +8,9 @@ use std::path::Path;
 
 use model::{During, Plan, Result};
 use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::signal::SigSet;
-use nix::unistd::execve;
+use nix::unistd::{AccessFlags, execve, faccessat};
 
 /// Ends the process at once: whatever has a destructor in a forked process is its parent's too.
 pub fn exit_now(code: i32) -> ! {
@@ -30,6 +31,23 @@ pub fn reset_signals() -> Result<()> {
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     SigSet::empty().thread_set_mask().during("sigprocmask", "SIG_SETMASK")
+}
+
+/// Whether the command is somewhere, and can be run, as far as that can be told before it is.
+///
+/// # Errors
+/// As [`exec`], most likely.
+pub fn find(plan: &Plan) -> Result<()> {
+    let command = plan.args[0].as_c_str();
+    let mut reason = Errno::ENOENT;
+    for file in candidates(command, &plan.env) {
+        match faccessat(AT_FDCWD, file.as_c_str(), AccessFlags::X_OK, AtFlags::AT_EACCESS) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EACCES) => reason = Errno::EACCES,
+            Err(_) => {}
+        }
+    }
+    Err(reason).during("execve", command.to_string_lossy())
 }
 
 /// Replaces this process with the plan's command, found in the plan's PATH.

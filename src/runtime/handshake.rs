@@ -6,6 +6,8 @@
 //!   | writes the state                    | waits
 //!   | ---- go: the child's PID ----------> |
 //!   |                                     | takes its steps
+//!   | <--- report: a newline ------------ | if hooks are to be run: at the root switch
+//!   | ---- go: a newline ---------------> |
 //!   | <--- report: nothing, then closed - | exec closes it (O_CLOEXEC)
 //!   | <--- report: a Message ------------ | or a step failed
 //! ```
@@ -17,7 +19,8 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use model::{During, Message, Result};
 use nix::errno::Errno;
@@ -39,9 +42,13 @@ pub struct ParentEnd {
 /// The child's ends.
 #[derive(Debug)]
 pub struct ChildEnd {
-    go: File,
+    /// None at the door: whoever comes there has said so by coming.
+    go: Option<File>,
     report: File,
 }
+
+/// How the child asks for what its parent has to do in between, and how that answers.
+const ASK: &[u8] = b"\n";
 
 /// Makes both pipes. After the fork each side drops what is the other's: an end that stays open there would
 /// hide the death of its owner.
@@ -50,7 +57,7 @@ pub fn pair() -> Result<(ParentEnd, ChildEnd)> {
     let (parent_report, child_report) = pipe2(OFlag::O_CLOEXEC).during("pipe", "report")?;
     Ok((
         ParentEnd { go: Some(parent_go.into()), report: parent_report.into() },
-        ChildEnd { go: child_go.into(), report: child_report.into() },
+        ChildEnd { go: Some(child_go.into()), report: child_report.into() },
     ))
 }
 
@@ -70,6 +77,26 @@ impl ParentEnd {
             }
         }
         let mut bytes = Vec::new();
+        self.report.read_to_end(&mut bytes).during("read", "the child's report")?;
+        Ok(Message::from_bytes(&bytes))
+    }
+
+    /// As [`ParentEnd::go`], for a container that is made and does not start yet; nobody is listened to meanwhile. When the child
+    /// asks for it, `between` is done, and it goes on.
+    pub fn make(mut self, child: Pid, between: impl FnOnce() -> Result<()>) -> Result<Option<Message>> {
+        if let Some(go) = &mut self.go {
+            let _ = go.write_all(&child.as_raw().to_ne_bytes());
+        }
+        let mut bytes = vec![0];
+        let count = self.report.read(&mut bytes).during("read", "the child's report")?;
+        bytes.truncate(count);
+        if bytes == ASK {
+            between()?;
+            if let Some(go) = &mut self.go {
+                let _ = go.write_all(ASK);
+            }
+            bytes.clear();
+        }
         self.report.read_to_end(&mut bytes).during("read", "the child's report")?;
         Ok(Message::from_bytes(&bytes))
     }
@@ -115,9 +142,18 @@ impl ChildEnd {
     /// Waits for the parent's word: the PID that it knows this process by. A parent that died without one ends this process.
     pub fn wait_for_go(&mut self) -> Pid {
         let mut pid = [0; size_of::<i32>()];
-        match self.go.read_exact(&mut pid) {
-            Ok(()) => Pid::from_raw(i32::from_ne_bytes(pid)),
-            Err(_) => exit_now(0),
+        match self.go.as_mut().map(|go| go.read_exact(&mut pid)) {
+            Some(Ok(())) => Pid::from_raw(i32::from_ne_bytes(pid)),
+            _ => exit_now(0),
+        }
+    }
+
+    /// Lets the parent do its part in between, and waits for it. A parent that died meanwhile ends this process.
+    pub fn ask(&mut self) -> Result<()> {
+        self.report.write_all(ASK).during("write", "the report")?;
+        match self.go.as_mut().map(|go| go.read_exact(&mut [0])) {
+            Some(Ok(())) => Ok(()),
+            _ => exit_now(0),
         }
     }
 
@@ -129,6 +165,11 @@ impl ChildEnd {
             exit_now(0);
         }
         Ok(())
+    }
+
+    /// The line to whoever has come to the door.
+    pub fn at_the_door(line: UnixStream) -> ChildEnd {
+        ChildEnd { go: None, report: File::from(OwnedFd::from(line)) }
     }
 
     /// Tells the parent what went wrong.

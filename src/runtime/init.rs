@@ -20,7 +20,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, pipe2, setpgid, tcsetpgrp};
 
-use super::exec::{exec, exit_now, reset_signals};
+use super::door::Door;
+use super::exec::{exec, exit_now, find, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
 use super::layer;
@@ -45,6 +46,8 @@ pub struct Child<'a> {
     pub listener: Option<UnixStream>,
     /// The terminal to be, when the plan asks for one.
     pub terminal: Option<Slave>,
+    /// Where it waits for its start, when it outlives whoever makes it.
+    pub door: Option<Door>,
 }
 
 /// Becomes the container. The process never returns into the frames that it was forked from: they are the
@@ -66,7 +69,8 @@ pub fn main(plan: &Plan, child: Child<'_>) -> ! {
 fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result<Infallible> {
     let parent = report.insert(child.parent);
     let pid = parent.wait_for_go();
-    if plan.new_pid {
+    let has_a_leash = plan.new_pid && child.door.is_none();
+    if has_a_leash {
         // From here on a parent that dies takes us with it. Not before its word: in a user namespace it is only by now that
         // it is our parent.
         pid::die_with_parent()?;
@@ -115,13 +119,28 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         // Because every step before it may have left a descriptor open.
         root::seal_fds()?;
     }
+    security::give_up_power(plan, has_a_leash.then_some(&*parent))?;
+    if let Some(door) = child.door {
+        wait_at(&door, plan, report)?;
+    }
     // Before the filter, which may know no pipes.
     let hold = plan.init.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().during("pipe", "the init's hold")?;
-    security::give_up_power(plan, parent, child.listener.map(|listener| (listener, pid)))?;
+    security::filter_calls(plan, child.listener.map(|listener| (listener, pid)))?;
     if let Some(hold) = hold {
         go_on_as_child_of_an_init(plan, hold)?;
     }
     exec(plan)
+}
+
+/// Tells the parent that all is made, which may end then, and waits for whoever starts it: from here on those are told.
+fn wait_at(door: &Door, plan: &Plan, report: &mut Option<ChildEnd>) -> Result<()> {
+    // While there is somebody to tell.
+    find(plan)?;
+    if let Some(parent) = report.take() {
+        parent.is_there()?;
+    }
+    *report = Some(ChildEnd::at_the_door(door.wait()?));
+    Ok(())
 }
 
 /// Lab 04's two steps, and a look after each: what follows changes mounts, and on the host's it would be a

@@ -4,19 +4,24 @@
 
 pub mod btrfs;
 pub mod cgroup;
+mod console;
 mod copy_up;
 mod devices;
+mod door;
 mod exec;
 mod furnish;
 mod handshake;
 mod host_rootfs;
 pub mod init;
 pub mod layer;
+pub mod lifecycle;
 mod mount_attr;
+mod pidfd;
 mod plain;
 mod read_only;
 pub mod run;
 mod security;
+pub mod signals;
 mod terminal;
 mod trees;
 pub mod usage;

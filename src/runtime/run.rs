@@ -79,7 +79,7 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
                 window.forget();
             }
             drop(line);
-            init::main(plan, Child { parent, terminal: slave, group, trees, layer, listener })
+            init::main(plan, Child { parent, terminal: slave, group, trees, layer, listener, door: None })
         }
         ForkResult::Parent { child } => {
             drop((parent, slave, trees, listener)); // the child's
@@ -97,7 +97,7 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     }
 }
 
-fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
+pub(super) fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
     plan.mounts.iter().filter_map(|mount| if let Mount::Bind(bind) = mount { Some(bind) } else { None })
 }
 
@@ -106,7 +106,7 @@ pub(super) fn goes_there_itself(plan: &Plan) -> bool {
     plan.new_cgroup && !(plan.ids.is_some() && is_root())
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     geteuid().is_root()
 }
 
@@ -142,7 +142,14 @@ fn watch(
 }
 
 /// Ends the container when its supervisor goes first: by an error, a panic, or because it took another's end for its.
-struct Leash<'a>(Pid, Option<&'a Cgroup>);
+pub(super) struct Leash<'a>(pub Pid, pub Option<&'a Cgroup>);
+
+impl Leash<'_> {
+    /// Lets it live on.
+    pub fn let_go(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Leash<'_> {
     fn drop(&mut self) {

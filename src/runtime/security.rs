@@ -1,33 +1,34 @@
 //! The steps that take power from the command. Nothing that needs any comes after them.
 
 use std::fs::{self, File};
-use std::io::{self, IoSlice, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use model::caps::{CapSet, CapSets};
 use model::plan::seccomp::Policy;
 use model::{During, Plan, Result};
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
 use serde_json::json;
 
+use super::console::hand_over;
 use super::handshake::ChildEnd;
 use crate::steps::{caps, pid, seccomp};
 
 const STATUS: &str = "/proc/self/status";
 
-/// Makes the calling process what the plan says that the command may be. `listener` is who answers for system calls, and the PID
-/// that they know this process by.
-pub fn give_up_power(plan: &Plan, parent: &ChildEnd, listener: Option<(UnixStream, Pid)>) -> Result<()> {
-    let needs_admin = !plan.no_new_privs && (plan.seccomp.is_some() || !plan.landlock.is_empty());
-    // What a filter, or Landlock, asks for without no_new_privs.
-    let kept = if needs_admin { CapSet::SYS_ADMIN } else { CapSet::EMPTY };
+/// What a filter, or Landlock, asks for without no_new_privs: it is given up after them.
+fn needs_admin(plan: &Plan) -> bool {
+    !plan.no_new_privs && (plan.seccomp.is_some() || !plan.landlock.is_empty())
+}
+
+/// Makes the calling process what the plan says that the command may be. `parent` is whose death it must not outlive, if anybody's.
+pub fn give_up_power(plan: &Plan, parent: Option<&ChildEnd>) -> Result<()> {
+    let kept = if needs_admin(plan) { CapSet::SYS_ADMIN } else { CapSet::EMPTY };
     if let Some(sets) = &plan.caps {
         let (permitted, effective) = (sets.permitted.or(kept), sets.effective.or(kept));
         caps::confine(&CapSets { permitted, effective, ..*sets }, &plan.user)?;
-        if plan.new_pid {
+        if let Some(parent) = parent {
             // Whoever changes the user takes this back.
             pid::die_with_parent()?;
             parent.is_there()?;
@@ -43,14 +44,20 @@ pub fn give_up_power(plan: &Plan, parent: &ChildEnd, listener: Option<(UnixStrea
         let directories: Vec<PathBuf> = plan.landlock.iter().chain(&own).cloned().collect();
         seccomp::write_only_below(&directories)?;
     }
+    Ok(())
+}
+
+/// The last of it: the filter, after everything that it may refuse, and what was kept for it. `listener` is who answers for system
+/// calls, and the PID that they know this process by.
+pub fn filter_calls(plan: &Plan, listener: Option<(UnixStream, Pid)>) -> Result<()> {
     // An exec gives no more than the bounding set has, so it is an init alone that keeps what it keeps.
-    let status = (needs_admin && plan.init).then(|| File::open(STATUS).during("open", STATUS)).transpose()?;
+    let is_kept = needs_admin(plan);
+    let status = (is_kept && plan.init).then(|| File::open(STATUS).during("open", STATUS)).transpose()?;
     if let Some(policy) = &plan.seccomp {
-        // After everything that it may refuse.
         filter(plan, policy, listener)?;
     }
     match &plan.caps {
-        Some(sets) if needs_admin => {
+        Some(sets) if is_kept => {
             caps::set(sets)?;
             status.map_or(Ok(()), |status| is_given_up(status, sets))
         }
@@ -90,7 +97,7 @@ fn filter(plan: &Plan, policy: &Policy, listener: Option<(UnixStream, Pid)>) -> 
     let told = listener.as_ref().map(|(_, pid)| state(plan, policy, *pid));
     let fd = seccomp::install(&filter, policy.flags | own)?;
     match (listener, fd, told) {
-        (Some((socket, _)), Some(fd), Some(told)) => hand_over(&socket, &fd, told.as_bytes()),
+        (Some((socket, _)), Some(fd), Some(told)) => hand_over(&socket, &fd, told.as_bytes(), "the listener"),
         _ => Ok(()),
     }
 }
@@ -109,14 +116,4 @@ fn state(plan: &Plan, policy: &Policy, pid: Pid) -> String {
         },
     })
     .to_string()
-}
-
-fn hand_over(socket: &UnixStream, fd: &OwnedFd, told: &[u8]) -> Result<()> {
-    let fds = [fd.as_raw_fd()];
-    let rights = [ControlMessage::ScmRights(&fds)];
-    let sent = sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(told)], &rights, MsgFlags::empty(), None);
-    match sent.during("sendmsg", "the listener")? {
-        count if count == told.len() => Ok(()),
-        _ => Err(io::Error::from(io::ErrorKind::WriteZero)).during("sendmsg", "the listener"),
-    }
 }

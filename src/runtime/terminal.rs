@@ -41,6 +41,11 @@ nix::ioctl_write_int_bad!(become_controlling, libc::TIOCSCTTY);
 pub struct Slave(OwnedFd);
 
 impl Slave {
+    /// The end of a terminal that somebody else looks into.
+    pub(super) fn new(end: OwnedFd) -> Slave {
+        Slave(end)
+    }
+
     /// Gives it to a user, so that a program can open it by its name. Where that cannot be, it goes without.
     pub fn give_to(&self, user: Option<u32>) -> Result<()> {
         match fchown(&self.0, user.map(Uid::from_raw), None) {

@@ -48,6 +48,11 @@ impl Userns {
         Ok(Userns { fd: userns::create(maps)?, directory: Some(directory.to_owned()) })
     }
 
+    /// Leaves it to those who are in it: the container outlives this process.
+    pub fn keep(mut self) {
+        self.directory = None;
+    }
+
     /// As `fork_pid1`, which it calls in the namespace.
     pub fn start(&self, fork_pid1: fn() -> Result<ForkResult>) -> Result<ForkResult> {
         prctl::set_child_subreaper(true).during("prctl", "PR_SET_CHILD_SUBREAPER")?;

@@ -9,6 +9,7 @@ mod devices;
 pub mod flags;
 mod mounts;
 pub mod resources;
+pub mod runbox;
 pub mod seccomp;
 mod security;
 pub mod spec;

@@ -170,6 +170,22 @@ impl Cgroup {
         Ok(all)
     }
 
+    /// The processes in it and in the groups below.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when a group cannot be read.
+    pub fn tree_processes(&self) -> Result<BTreeSet<Pid>> {
+        let mut all = BTreeSet::new();
+        for part in &self.parts {
+            for path in part.tree()? {
+                // One that has been removed meanwhile holds nobody.
+                let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+                all.extend(processes.lines().filter_map(|pid| pid.parse().ok().map(Pid::from_raw)));
+            }
+        }
+        Ok(all)
+    }
+
     /// Ends every process in it and in the groups below it. On return they are dying; zombies stay until their
     /// parents look. A group that is gone has none.
     ///

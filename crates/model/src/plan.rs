@@ -149,7 +149,7 @@ impl Plan {
         }
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
         let plan = Plan {
-            id: checked_id(id)?,
+            id: checked_name(id)?.into(),
             args: process::args(process)?,
             env: process::env(process)?,
             cwd: process::cwd(process)?,
@@ -195,6 +195,18 @@ impl Plan {
         }
         Ok(plan)
     }
+}
+
+/// Checks a container's name as an OCI runtime takes it: it becomes a directory.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn checked_name(id: &str) -> Result<&str> {
+    let is_plain = id.chars().all(|c| c.is_ascii_alphanumeric() || "_+.-".contains(c));
+    if is_plain && !id.is_empty() && !id.starts_with('.') && id.len() <= 255 {
+        return Ok(id);
+    }
+    Err(Error::invalid("container id", id, "1 to 255 of a-z A-Z 0-9 _ + . -, the first no dot"))
 }
 
 /// Checks a container's name: it becomes a directory, and a host name.

@@ -21,6 +21,7 @@ use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
+use crate::container::Oci;
 use crate::error::{During, Error, Result};
 use crate::on_disk;
 
@@ -40,6 +41,9 @@ pub struct State {
     pub sources: Vec<PathBuf>,
     /// When it was made, in seconds since 1970.
     pub created_unix_s: u64,
+    /// What an OCI runtime has to tell of it; `None` when boxwright itself looks after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci: Option<Oci>,
 }
 
 impl State {
@@ -54,7 +58,14 @@ impl State {
             args,
             sources: Vec::new(),
             created_unix_s: created.as_secs(),
+            oci: None,
         }
+    }
+
+    /// Whether its first process is there and has not ended.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.pid > 0 && started_ticks(self.pid()) == Some(self.started_ticks) && !is_zombie(self.pid())
     }
 
     /// Its first process.
@@ -152,10 +163,11 @@ impl StateDir {
         let mut swept = Vec::new();
         for id in self.names()? {
             let directory = self.directory(&id);
-            if is_alive(&directory) {
+            let state = read(&directory).ok();
+            // An OCI runtime ends while its containers run, and removes them when it is told to.
+            if is_alive(&directory) || state.as_ref().is_some_and(|state| state.oci.is_some()) {
                 continue;
             }
-            let state = read(&directory).ok();
             state.as_ref().map_or(Ok(()), kill_first)?;
             // Before the wait: a frozen process of v1 ends when it is thawed, and that is how a group is ended.
             remove_noted(&directory, &remove_group)?;
@@ -208,11 +220,11 @@ impl StateDir {
         cgroup(&self.directory(&state.id))
     }
 
-    fn lock(&self) -> Result<File> {
+    pub(crate) fn lock(&self) -> Result<File> {
         on_disk::lock(&self.root.join(".lock"))
     }
 
-    fn names(&self) -> Result<Vec<String>> {
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.root).during("readdir", self.root.display())? {
             let name = entry.during("readdir", self.root.display())?.file_name();
@@ -245,12 +257,18 @@ impl Claim {
         self.lock.take();
     }
 
+    /// Lets go of the name and leaves it taken: the container goes on without this process.
+    pub fn keep(self) {
+        self.let_go();
+        std::mem::forget(self);
+    }
+
     /// Tells the other commands who runs here. They see all of it or nothing.
     ///
     /// # Errors
     /// [`Error::Os`] when it cannot be written.
     pub fn write(&self, state: &State) -> Result<()> {
-        on_disk::write_json(&self.directory.join("state.json"), state)
+        write(&self.directory, state)
     }
 
     /// Notes where the container's cgroup is about to be made, so that it is found if this process is killed. What is
@@ -291,11 +309,15 @@ impl Drop for Claim {
 }
 
 /// Whether somebody holds the lock in `directory`.
-fn is_alive(directory: &Path) -> bool {
+pub(crate) fn is_alive(directory: &Path) -> bool {
     on_disk::is_locked(&directory.join("lock"))
 }
 
-fn read(directory: &Path) -> Result<State> {
+pub(crate) fn write(directory: &Path, state: &State) -> Result<()> {
+    on_disk::write_json(&directory.join("state.json"), state)
+}
+
+pub(crate) fn read(directory: &Path) -> Result<State> {
     on_disk::read_json(&directory.join("state.json"))
 }
 
@@ -305,13 +327,13 @@ fn noted(directory: &Path) -> Result<Vec<Noted>> {
 }
 
 /// The container's own cgroup that is noted in `directory`: none, or a part of it, when boxwright was killed on the way.
-fn cgroup(directory: &Path) -> Result<Cgroup> {
+pub(crate) fn cgroup(directory: &Path) -> Result<Cgroup> {
     let there = noted(directory)?.into_iter().filter(Noted::is_there);
     Cgroup::open(&there.map(|group| group.path).collect::<Vec<_>>())
 }
 
 /// Removes the cgroup of a container whose boxwright was killed, with all that runs in it, by `remove_group`.
-fn remove_noted(directory: &Path, remove_group: impl Fn(&Cgroup) -> Result<()>) -> Result<()> {
+pub(crate) fn remove_noted(directory: &Path, remove_group: impl Fn(&Cgroup) -> Result<()>) -> Result<()> {
     remove_group(&cgroup(directory)?)?;
     // Killed while it made the group: nobody has been put into what there is. If somebody is in it, it is the group of
     // another container, of the same name and with its state elsewhere.
@@ -325,7 +347,7 @@ fn remove_noted(directory: &Path, remove_group: impl Fn(&Cgroup) -> Result<()>) 
 }
 
 /// Kills the first process of a container that nobody watches any more, unless its PID is somebody else's now.
-fn kill_first(state: &State) -> Result<()> {
+pub(crate) fn kill_first(state: &State) -> Result<()> {
     match started_ticks(state.pid()) {
         Some(ticks) if ticks == state.started_ticks => match kill(state.pid(), Signal::SIGKILL) {
             Err(nix::errno::Errno::ESRCH) => Ok(()),
@@ -336,7 +358,7 @@ fn kill_first(state: &State) -> Result<()> {
 }
 
 /// Waits until the first process has ended, two seconds at most; whether somebody has looked after it does not matter.
-fn wait_for_first(state: &State) -> Result<()> {
+pub(crate) fn wait_for_first(state: &State) -> Result<()> {
     for _ in 0..2000 {
         if started_ticks(state.pid()) != Some(state.started_ticks) || is_zombie(state.pid()) {
             return Ok(());
@@ -348,7 +370,7 @@ fn wait_for_first(state: &State) -> Result<()> {
 }
 
 /// Removes a container's directory, but never what is mounted below it.
-fn remove(directory: &Path) -> Result<()> {
+pub(crate) fn remove(directory: &Path) -> Result<()> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").during("read", "/proc/self/mountinfo")?;
     let below = |point: &&str| Path::new(point).starts_with(directory);
     if let Some(point) = mounts.lines().filter_map(|line| line.split(' ').nth(4)).find(below) {

@@ -1,0 +1,216 @@
+//! A container that an OCI runtime has made: it lives on when the runtime has ended, and the next command finds it.
+//!
+//! ```text
+//! <root>/ID/lock          held by the command that changes ID; others wait
+//! <root>/ID/state.json    who its first process is; by a process that has ended, or none, it is stopped
+//! <root>/ID/config.json   the configuration that it was made of; the bundle's may have been changed since
+//! <root>/ID/cgroup.json   the directories of its cgroup
+//! <root>/ID/waiting       held, as a lock, by a first process that waits for `start`
+//! <root>/ID/start         the socket at which it waits
+//! ```
+//!
+//! Nothing that may change is written down: whether a container waits, runs or has ended is what the kernel says of its first
+//! process, so there is no moment at which a killed runtime leaves a wrong word.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use oci_spec::runtime::Spec;
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::{Cgroup, Version};
+use crate::error::{During, Error, Result};
+use crate::on_disk;
+use crate::state::{self, Claim, State, StateDir};
+
+/// What an OCI runtime has to tell of a container. Source: OCI runtime-spec, runtime, "State".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oci {
+    /// The version of the specification that its configuration follows.
+    pub version: String,
+    /// The directory that it was made from, absolute.
+    pub bundle: PathBuf,
+    /// Its root file system, absolute.
+    pub rootfs: PathBuf,
+    /// What its configuration notes about it.
+    pub annotations: BTreeMap<String, String>,
+    /// Whose it is: the user of the runtime.
+    pub owner: u32,
+    /// Whether `create` has come to its end.
+    pub made: bool,
+}
+
+/// Where a container is in its life. Source: OCI runtime-spec, runtime, "State" and "Lifecycle"; `paused` is runc's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is being made.
+    Creating,
+    /// It is made, and waits for its start.
+    Created,
+    /// Its command has been started.
+    Running,
+    /// Its processes are stopped where they are.
+    Paused,
+    /// Its command has ended, or whoever made it.
+    Stopped,
+}
+
+impl Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        };
+        f.write_str(word)
+    }
+}
+
+/// A container that is there, whatever became of it.
+#[derive(Debug)]
+pub struct Container {
+    /// Who it is. Without a first process its `pid` is 0.
+    pub state: State,
+    directory: PathBuf,
+}
+
+impl StateDir {
+    /// The container `id`.
+    ///
+    /// # Errors
+    /// [`Error::Os`] with ENOENT when there is none.
+    pub fn container(&self, id: &str) -> Result<Container> {
+        let directory = self.directory(crate::plan::checked_name(id)?);
+        if !directory.is_dir() {
+            return Err(no_such(id));
+        }
+        // Killed before its first word: it has a name and nothing else.
+        let nobody =
+            State { pid: 0, oci: Some(Oci::default()), ..State::new(id, nix::unistd::Pid::this(), Vec::new()) };
+        let state = state::read(&directory).unwrap_or(nobody);
+        Ok(Container { state, directory })
+    }
+
+    /// Every container, by name.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the directory cannot be read.
+    pub fn containers(&self) -> Result<Vec<Container>> {
+        // One that goes meanwhile is left out.
+        Ok(self.names()?.iter().filter_map(|id| self.container(id).ok()).collect())
+    }
+
+    /// The container `id`, for a command that changes it: once no other one does.
+    ///
+    /// # Errors
+    /// As [`StateDir::container`].
+    pub fn hold(&self, id: &str) -> Result<(Container, Hold)> {
+        let path = self.container(id)?.directory.join("lock");
+        // Not made when it is missing: the container is gone then.
+        let lock = match File::options().write(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_such(id)),
+            lock => lock.during("open", path.display())?,
+        };
+        lock.lock().during("flock", path.display())?;
+        // Again: it may have been removed while this waited, and a new one of the name may have another lock.
+        let container = self.container(id)?;
+        let is_same = fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|own| same_file(&now, &own)));
+        if is_same { Ok((container, Hold { _lock: lock })) } else { Err(no_such(id)) }
+    }
+}
+
+/// Keeps the configuration that a container is made of.
+///
+/// # Errors
+/// [`Error::Os`] when it cannot be written.
+pub fn write_config(claim: &Claim, config: &Spec) -> Result<()> {
+    on_disk::write_json(&claim.directory().join("config.json"), config)
+}
+
+fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// The words that engines look for when they ask whether there is a container.
+fn no_such(id: &str) -> Error {
+    Err::<(), _>(Errno::ENOENT).during("find", format_args!("{id}: container does not exist")).expect_err("made as one")
+}
+
+/// The right to change a container, until it is dropped or this process ends.
+#[derive(Debug)]
+pub struct Hold {
+    _lock: File,
+}
+
+impl Container {
+    /// Its directory in the state directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where it is in its life, as the kernel has it.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let is_held = || state::is_alive(&self.directory);
+        if !self.state.is_alive() {
+            // A claim without a first process yet, or a runtime that was killed before there was one.
+            return if self.state.pid == 0 && is_held() { Status::Creating } else { Status::Stopped };
+        }
+        let is_made = self.state.oci.as_ref().is_some_and(|oci| oci.made);
+        match () {
+            () if self.is_frozen() => Status::Paused,
+            () if !on_disk::is_locked(&self.directory.join("waiting")) => Status::Running,
+            // Whoever made it was killed after it came to the door: it can be started, and deleted.
+            () if is_made || !is_held() => Status::Created,
+            () => Status::Creating,
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        let Ok(group) = self.cgroup() else { return false };
+        match group.version("freezer") {
+            Ok(Version::V1) => group.read("freezer.state").is_ok_and(|word| word.trim() != "THAWED"),
+            Ok(Version::V2) => group.read("cgroup.freeze").is_ok_and(|word| word.trim() == "1"),
+            Err(_) => false,
+        }
+    }
+
+    /// The configuration that it was made of.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when it cannot be read: the container is half-made.
+    pub fn config(&self) -> Result<Spec> {
+        on_disk::read_json(&self.directory.join("config.json"))
+    }
+
+    /// Its cgroup; without a single controller when it has none, or what there was is gone.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when what is noted of it cannot be read.
+    pub fn cgroup(&self) -> Result<Cgroup> {
+        state::cgroup(&self.directory)
+    }
+
+    /// Removes what is left of it: its cgroup, by `remove_group`, and its directory. Its first process is killed if it lives.
+    ///
+    /// # Errors
+    /// [`Error::Os`] for what cannot be removed.
+    pub fn remove(self, _hold: Hold, states: &StateDir, remove_group: impl Fn(&Cgroup) -> Result<()>) -> Result<()> {
+        if self.state.is_alive() {
+            state::kill_first(&self.state)?;
+        }
+        state::remove_noted(&self.directory, remove_group)?;
+        state::wait_for_first(&self.state)?;
+        let _alone = states.lock()?;
+        state::remove(&self.directory)
+    }
+}

@@ -1,0 +1,115 @@
+//! The command line of runbox: runc's words, for engines that look for an OCI runtime.
+
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is where errors and answers are printed, once")]
+
+mod log;
+mod look;
+mod template;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use boxwright::runtime::lifecycle::{self, Looker, Order};
+use boxwright::runtime::run::leave_out_unwritten;
+use boxwright::runtime::signals;
+use boxwright::steps::{self, limits};
+use clap::Parser;
+use cli::runbox::{Command, Create, Flags, Run};
+use model::{During, Error, Oci, Plan, Result, StateDir};
+use nix::unistd::geteuid;
+use oci_spec::runtime::Spec;
+
+/// The version of the OCI runtime specification that is followed.
+const OCI_VERSION: &str = "1.2.0";
+
+fn main() -> ExitCode {
+    if env::args_os().nth(1).is_some_and(|first| first == "--version" || first == "-v") {
+        println!("runbox version {}\nspec: {OCI_VERSION}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let Flags { global, command } = Flags::parse();
+    match obey(global.root.as_deref(), command) {
+        // Every code is 0 to 255: a command's own, or 128 and a signal.
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
+        Err(error) => {
+            eprintln!("runbox: {error}");
+            log::write(&global, &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(root: Option<&Path>, command: Command) -> Result<i32> {
+    let states = || StateDir::open(&root.map_or_else(default_root, Path::to_owned));
+    match command {
+        Command::Create(flags) => drop(lifecycle::create(&order(flags)?, &states()?)?),
+        Command::Start { id } => lifecycle::start(&id, &states()?)?,
+        Command::Run(flags) => return run(flags, &states()?),
+        Command::State { id } => look::state(&states()?, &id)?,
+        Command::Kill { all, id, signal } => lifecycle::kill(&id, signals::number(&signal)?, all, &states()?)?,
+        Command::Delete { force, id } => lifecycle::delete(&id, force, &states()?)?,
+        Command::Ps { format, id, options } => look::ps(&states()?, &id, format, &options)?,
+        Command::List { format, quiet } => look::list(&states()?, format, quiet)?,
+        Command::Pause { id } => limits::freeze(&lifecycle::running(&id, &states()?)?.cgroup()?)?,
+        Command::Resume { id } => limits::thaw(&lifecycle::paused(&id, &states()?)?.cgroup()?)?,
+        Command::Spec { bundle, rootless } => template::write(bundle.as_deref().unwrap_or(Path::new(".")), rootless)?,
+        Command::Features => look::features()?,
+        Command::Checkpoint(_) | Command::Restore(_) => return Err(no_criu()),
+        Command::Exec(_) | Command::Events { .. } | Command::Update(_) => {
+            return Err(Error::invalid("command", "", "not yet"));
+        }
+    }
+    Ok(0)
+}
+
+/// Where state goes when nobody says.
+fn default_root() -> PathBuf {
+    match (geteuid(), env::var_os("XDG_RUNTIME_DIR")) {
+        (user, _) if user.is_root() => "/run/runbox".into(),
+        (_, Some(directory)) if !directory.is_empty() => PathBuf::from(directory).join("runbox"),
+        (user, _) => format!("/tmp/runbox-{user}").into(),
+    }
+}
+
+/// What the flags and the bundle ask for.
+fn order(flags: Create) -> Result<Order> {
+    let bundle = flags.bundle.canonicalize().during("find the bundle", flags.bundle.display())?;
+    let path = bundle.join("config.json");
+    let text = fs::read(&path).during("read", path.display())?;
+    let config: Spec = serde_json::from_slice(&text).map_err(std::io::Error::from).during("read", path.display())?;
+    let (mut plan, missing) = leave_out_unwritten(Plan::from_spec(&flags.id, &config, &bundle)?);
+    // Nothing that a configuration asks for is left out.
+    missing.first().map_or(Ok(()), |lab| steps::require(lab.number))?;
+    plan.stdin = true;
+    let oci = Oci {
+        version: config.version().clone(),
+        rootfs: plan.rootfs.clone().unwrap_or_else(|| "/".into()),
+        annotations: config.annotations().clone().unwrap_or_default().into_iter().collect(),
+        owner: geteuid().as_raw(),
+        made: false,
+        bundle,
+    };
+    let looker = flags.console_socket.map_or(Looker::Caller, Looker::Socket);
+    Ok(Order { plan, config, oci, looker, pid_file: flags.pid_file })
+}
+
+/// create, start, and unless it is to be left alone, wait and delete.
+fn run(flags: Run, states: &StateDir) -> Result<i32> {
+    let order = order(flags.create)?;
+    let made = lifecycle::create(&order, states)?;
+    let started = lifecycle::start(&order.plan.id, states);
+    if started.is_ok() && flags.detach {
+        return Ok(0);
+    }
+    let code = if started.is_ok() { made.wait() } else { Ok(1) };
+    if started.is_err() || !flags.keep {
+        lifecycle::delete(&order.plan.id, true, states)?;
+    }
+    started.and(code)
+}
+
+fn no_criu() -> Error {
+    Error::invalid("command", "checkpoint, restore", "none: it takes CRIU, which this runtime does not call")
+}
