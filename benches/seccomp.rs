@@ -104,7 +104,7 @@ fn default_policy() -> Result<Policy> {
     };
     let places =
         Places { container: "/nowhere".into(), volumes: VolumeDir::of_the_caller(), layers: Layers::of_the_caller() };
-    let who = Who { user: User::default(), home: "/".to_owned(), ids: None, available: CapSet::ALL };
+    let who = Who { user: User::default(), home: "/".to_owned(), ids: None, available: CapSet::ALL, joins: &[] };
     let spec = spec::from_flags(&run, "bench", &places, &who)?;
     let policy = Plan::from_spec("bench", &spec, Path::new("/"))?.seccomp;
     policy.ok_or_else(|| Error::invalid("the default", "no filter", "a filter"))

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -14,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use model::plan::Names;
-use model::{Cgroup, During, Kept, Message, Plan, Propagation, Result, exit};
+use model::{Cgroup, During, Kept, Message, NsKind, Plan, Propagation, Result, exit};
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
@@ -29,7 +30,7 @@ use super::run::goes_there_itself;
 use super::security;
 use super::terminal::{self, Slave};
 use super::trees::Trees;
-use crate::steps::{ipc, limits, mounts, pid, root, uts};
+use crate::steps::{ipc, join, limits, mounts, pid, root, uts};
 
 /// What the child needs from before the fork.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ pub fn main(plan: &Plan, child: Child<'_>) -> ! {
 fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result<Infallible> {
     let parent = report.insert(child.parent);
     let pid = parent.wait_for_go();
-    let has_a_leash = plan.new_pid && child.door.is_none();
+    let has_a_leash = plan.is_supervised() && child.door.is_none();
     if has_a_leash {
         // From here on a parent that dies takes us with it. Not before its word: in a user namespace it is only by now that
         // it is our parent.
@@ -93,15 +94,21 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if plan.new_mnt {
         leave_the_hosts_mounts()?;
     }
-    // While the old root is in sight, where the volumes are, and after the namespaces that proc and mqueue show.
-    let rootfs = layer::rootfs(plan, child.layer, &child.trees)?;
-    furnish(plan, rootfs.as_deref(), &child.trees)?;
-    if let Some(rootfs) = &rootfs {
-        root::enter_pivot_root(rootfs)?;
+    if plan.joins(NsKind::Mnt) {
+        // Somebody else has furnished it. The root is found where this process is by now.
+        let path = plan.rootfs.as_deref().unwrap_or(Path::new("/"));
+        join::enter_root(File::open(path).during("open", path.display())?.as_fd(), Path::new("/"))?;
+    } else {
+        // While the old root is in sight, where the volumes are, and after the namespaces that proc and mqueue show.
+        let rootfs = layer::rootfs(plan, child.layer, &child.trees)?;
+        furnish(plan, rootfs.as_deref(), &child.trees)?;
+        if let Some(rootfs) = &rootfs {
+            root::enter_pivot_root(rootfs)?;
+        }
     }
     // They are mounts of the container by now, or nobody's: no way out is left open.
     drop(child.trees);
-    if plan.read_only_root {
+    if plan.read_only_root && plan.new_mnt {
         // Not before: mount points had to be made in it, and the switch makes a mount of its own.
         close_the_root()?;
     }

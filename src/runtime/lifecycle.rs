@@ -26,11 +26,12 @@ use oci_spec::runtime::Spec;
 use super::door::{self, Door};
 use super::handshake;
 use super::init::{self, Child};
+use super::joined::Joined;
 use super::run::{Leash, binds, goes_there_itself, is_root};
 use super::terminal::{Slave, Window};
 use super::trees::Trees;
 use super::userns::Userns;
-use super::{cgroup, console, pidfd, plain};
+use super::{cgroup, console, pidfd};
 use crate::steps::{cpu, pid};
 
 /// A container that is asked for.
@@ -82,7 +83,8 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
     let group = held.as_ref().map(cgroup::Held::group);
     // As the caller, whose they are to be.
     binds(plan).filter(|bind| bind.make_source).try_for_each(|bind| volumes::make_source(&bind.source))?;
-    let userns = plan.ids.as_ref().map(|maps| Userns::of_container(maps, claim.directory())).transpose()?;
+    let joined = Joined::open(&plan.joins)?;
+    let userns = joined.userns(plan, claim.directory())?;
     let trees = match (&plan.ids, &userns) {
         (Some(maps), Some(userns)) if is_root() => Trees::open(plan, maps, userns.as_fd(), claim.directory())?,
         _ => Trees::default(),
@@ -95,8 +97,7 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
     let listener = listener.map(|it| UnixStream::connect(&it.path).during("connect", it.path.display())).transpose()?;
     let door = Door::make(claim.directory())?;
     let (line, parent) = handshake::pair()?;
-    let fork = if plan.new_pid { pid::start_pid1 } else { plain::start };
-    let child = match userns.as_ref().map_or_else(fork, |userns| userns.start(fork))? {
+    let child = match joined.start(plan, userns.as_ref())? {
         ForkResult::Child => {
             claim.let_go();
             if let Some(window) = window {
@@ -108,7 +109,7 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
         }
         ForkResult::Parent { child } => child,
     };
-    drop((parent, slave, trees, listener, door)); // the child's
+    drop((parent, slave, trees, listener, door, joined)); // the child's
     let leash = Leash(child, group);
     let args = plan.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let mut state = State { oci: Some(oci.clone()), ..State::new(&plan.id, child, args) };

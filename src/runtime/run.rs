@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use model::plan::{Bind, Mount};
-use model::{Cgroup, Claim, During, Plan, Result, State, StateDir, borrowed_userns, ids, volumes};
+use model::{Cgroup, Claim, During, NsKind, Plan, Result, State, StateDir, borrowed_userns, ids, volumes};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -13,10 +13,10 @@ use nix::unistd::{ForkResult, Pid, geteuid};
 use super::cgroup;
 use super::handshake::{self, ParentEnd};
 use super::init::Child;
+use super::joined::Joined;
 use super::layer::Held;
 use super::terminal::Window;
 use super::trees::Trees;
-use super::userns::Userns;
 use super::{host_rootfs, init, plain};
 use crate::steps::{Lab, cpu, lab, limits, pid, written};
 
@@ -49,7 +49,8 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     if plan.borrow_userns {
         borrowed_userns::enter()?;
     }
-    let userns = plan.ids.as_ref().map(|maps| Userns::of_container(maps, claim.directory())).transpose()?;
+    let joined = Joined::open(&plan.joins)?;
+    let userns = joined.userns(plan, claim.directory())?;
     let layer = plan.layer.as_ref().map(|layer| Held::make(plan, layer, userns.as_ref())).transpose()?;
     let in_snapshot = layer.as_ref().and_then(|layer| layer.in_snapshot(plan));
     let plan = in_snapshot.as_ref().unwrap_or(plan);
@@ -59,7 +60,7 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
         _ => Trees::default(),
     };
     // Before the fork: a signal that comes too early waits to be read.
-    let signals = plan.new_pid.then(pid::watch_signals).transpose()?;
+    let signals = plan.is_supervised().then(pid::watch_signals).transpose()?;
     let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, &claim)).transpose()?.unzip();
     let listener = plan.seccomp.as_ref().and_then(|policy| policy.listener.as_ref());
     // By whoever starts the container, and before it is one: the socket is the host's.
@@ -69,8 +70,7 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
         slave.give_to(ids::outside(&maps.uids, plan.user.uid))?;
     }
     let (line, parent) = handshake::pair()?;
-    let fork = if plan.new_pid { pid::start_pid1 } else { plain::start };
-    match userns.as_ref().map_or_else(fork, |userns| userns.start(fork))? {
+    match joined.start(plan, userns.as_ref())? {
         ForkResult::Child => {
             // The parent's: the child must not wait for a window, nor hide the parent's death from itself, nor from others.
             claim.let_go();
@@ -82,7 +82,7 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
             init::main(plan, Child { parent, terminal: slave, group, trees, layer, listener, door: None })
         }
         ForkResult::Parent { child } => {
-            drop((parent, slave, trees, listener)); // the child's
+            drop((parent, slave, trees, listener, joined)); // the child's
             let code = watch(plan, &claim, group, (child, line), signals.as_ref());
             drop(window); // shows the rest
             if let (Some(layer), Ok(_)) = (layer, &code) {
@@ -103,7 +103,7 @@ pub(super) fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
 
 /// Whether the child moves itself into its cgroup. In a user namespace that root made it has no right to.
 pub(super) fn goes_there_itself(plan: &Plan) -> bool {
-    plan.new_cgroup && !(plan.ids.is_some() && is_root())
+    plan.new_cgroup && !((plan.ids.is_some() || plan.joins(NsKind::User)) && is_root())
 }
 
 pub(super) fn is_root() -> bool {
@@ -216,6 +216,9 @@ pub fn leave_out_unwritten(mut plan: Plan) -> (Plan, Vec<&'static Lab>) {
     }
     if plan.layer.is_some() && is_missing(12) {
         plan.layer = None;
+    }
+    if !plan.joins.is_empty() && is_missing(15) {
+        plan.joins.clear();
     }
     plan.seal_fds &= written(5);
     (plan, left_out)

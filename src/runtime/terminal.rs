@@ -57,7 +57,7 @@ impl Slave {
 
 /// In the child: makes the slave its terminal, or /dev/null its input, as the plan says.
 pub fn take(plan: &Plan, slave: Option<Slave>) -> Result<()> {
-    if plan.new_pid || plan.terminal {
+    if plan.is_supervised() || plan.terminal {
         // A session of its own: what it does to its terminal, or types into it (TIOCSTI), is not the caller's.
         setsid().during("setsid", "the container")?;
     }

@@ -1,32 +1,20 @@
 //! The container's user namespace: made before the container, entered by it alone.
-//!
-//! ```text
-//! boxwright             go-between                 the container
-//!   | create(maps)
-//!   | fork ---------------> | enter: root in there
-//!   |                       | fork -----------------> | PID 1
-//!   | <--- its PID -------- | ends
-//!   | <--- is ours now ------------------------------ |
-//! ```
-//!
-//! boxwright stays outside, with its own powers over state and cgroup. A PID namespace belongs to the user namespace that
-//! it was made in, so somebody has to go there first and fork in there; an orphan then comes to its nearest subreaper.
 
 #![allow(unsafe_code, reason = "fork has no safe wrapper")]
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use model::ids::IdMaps;
-use model::{During, Error, Message, Result};
+use model::{During, Message, Result};
 use nix::fcntl::OFlag;
 use nix::sys::prctl;
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, geteuid, pipe2};
+use nix::unistd::{ForkResult, fork, geteuid, pipe2};
 
 use super::exec::exit_now;
+use super::go_between::{hear, refusal};
 use crate::steps::userns;
 
 /// A user namespace, for as long as this is held and somebody is in it.
@@ -53,33 +41,14 @@ impl Userns {
         self.directory = None;
     }
 
-    /// As `fork_pid1`, which it calls in the namespace.
-    pub fn start(&self, fork_pid1: fn() -> Result<ForkResult>) -> Result<ForkResult> {
-        prctl::set_child_subreaper(true).during("prctl", "PR_SET_CHILD_SUBREAPER")?;
-        let (told, tell) = pipe2(OFlag::O_CLOEXEC).during("pipe", "the go-between")?;
-        // SAFETY: the caller has one thread, so that no lock can be held by a thread that the child lacks.
-        let go_between = match unsafe { fork() }.during("fork", "the go-between")? {
-            ForkResult::Parent { child } => child,
-            ForkResult::Child => {
-                drop(told);
-                let said = match self.enter().and_then(|()| fork_pid1()) {
-                    Ok(ForkResult::Child) => return Ok(ForkResult::Child),
-                    Ok(ForkResult::Parent { child }) => child.to_string().into_bytes(),
-                    Err(error) => Message::from(&error).to_bytes(),
-                };
-                let _ = File::from(tell).write_all(&said);
-                exit_now(0)
-            }
-        };
-        drop(tell);
-        let said = hear(told, go_between)?;
-        match str::from_utf8(&said).ok().and_then(|text| text.parse().ok()) {
-            Some(pid) => Ok(ForkResult::Parent { child: Pid::from_raw(pid) }),
-            None => Err(refusal(&said)),
-        }
+    /// The one that the descriptor `fd` is of, for a container that has `directory` for what goes with it.
+    pub fn joined(fd: BorrowedFd<'_>, directory: &Path) -> Result<Userns> {
+        let fd = fd.try_clone_to_owned().during("dup", "the user namespace")?;
+        Ok(Userns { fd, directory: Some(directory.to_owned()) })
     }
 
-    fn enter(&self) -> Result<()> {
+    /// Moves the caller into it, where it is root.
+    pub fn enter(&self) -> Result<()> {
         userns::enter(self.fd.as_fd())?;
         // Who changes the user can no longer be looked at through /proc, and cannot write their own files there. Nobody is in
         // this namespace who must not look.
@@ -95,7 +64,7 @@ impl Userns {
     /// Does `work` in a process of its own, as root of the namespace.
     pub fn inside(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let (told, tell) = pipe2(OFlag::O_CLOEXEC).during("pipe", "to the user namespace")?;
-        // SAFETY: as in `start`.
+        // SAFETY: the caller has one thread, so that no lock can be held by a thread that the child lacks.
         let child = match unsafe { fork() }.during("fork", "into the user namespace")? {
             ForkResult::Parent { child } => child,
             ForkResult::Child => {
@@ -113,19 +82,6 @@ impl Userns {
 
 /// The word of a process that has done its work.
 const DONE: &[u8] = b"done";
-
-/// All that `child` says, which ends then.
-fn hear(told: OwnedFd, child: Pid) -> Result<Vec<u8>> {
-    let mut said = Vec::new();
-    File::from(told).read_to_end(&mut said).during("read", "what a forked process says")?;
-    waitpid(child, None).during("waitpid", child)?;
-    Ok(said)
-}
-
-/// The error in what a process said that has not done its work.
-fn refusal(said: &[u8]) -> Error {
-    Message::from_bytes(said).unwrap_or_else(|| Message::panicked("a step panicked")).into_error()
-}
 
 impl AsFd for Userns {
     fn as_fd(&self) -> BorrowedFd<'_> {

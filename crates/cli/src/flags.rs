@@ -1,6 +1,9 @@
 //! The command line: what may be said. What it means is in `spec.rs`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+
+use model::NsKind;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -186,9 +189,20 @@ pub struct Run {
     /// The NIS domain name inside, 1 to 64 bytes (lab 01)
     #[arg(long, value_name = "NAME")]
     pub domainname: Option<String>,
-    /// Message queues, semaphores and shared memory of its own, or the host's [default: private] (lab 02)
+    /// Message queues, semaphores and shared memory of its own, the host's, or another container's: private, host or
+    /// container:NAME [default: private] (lab 02; another's: lab 15)
     #[arg(long, value_name = "MODE")]
-    pub ipc: Option<Ipc>,
+    pub ipc: Option<Whose>,
+    /// The network: host or container:NAME [default: host] (lab 15)
+    #[arg(long, value_name = "MODE")]
+    pub network: Option<Whose>,
+    /// PIDs of its own, or another container's, whose processes it sees then: private or container:NAME [default: private] (lab
+    /// 03; another's: lab 15)
+    #[arg(long, value_name = "MODE")]
+    pub pid: Option<Whose>,
+    /// The host name: private or container:NAME [default: private] (lab 01; another's: lab 15)
+    #[arg(long, value_name = "MODE")]
+    pub uts: Option<Whose>,
     /// User and group ids of its own, or the host's [default: an ordinary user's container has its own] (lab 09)
     #[arg(long, value_name = "MODE")]
     pub userns: Option<Userns>,
@@ -296,13 +310,28 @@ pub enum Driver {
     Btrfs,
 }
 
-/// Whose System V objects and POSIX queues the container sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Ipc {
+/// Whose namespace a container gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
     /// Its own.
     Private,
     /// The host's.
     Host,
+    /// That of the container with this name.
+    Container(String),
+}
+
+impl FromStr for Whose {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.strip_prefix("container:")) {
+            ("private", _) => Ok(Whose::Private),
+            ("host", _) => Ok(Whose::Host),
+            (_, Some(name)) if !name.is_empty() => Ok(Whose::Container(name.to_owned())),
+            _ => Err("private, host or container:NAME"),
+        }
+    }
 }
 
 /// Whose user and group ids the container has.
@@ -315,6 +344,22 @@ pub enum Userns {
 }
 
 impl Run {
+    /// The kinds of namespaces that it shares with other containers, and those containers' names.
+    #[must_use]
+    pub fn others(&self) -> Vec<(NsKind, &str)> {
+        let all = [
+            (NsKind::Ipc, &self.ipc),
+            (NsKind::Net, &self.network),
+            (NsKind::Pid, &self.pid),
+            (NsKind::Uts, &self.uts),
+        ];
+        let one = |(kind, whose): (NsKind, _)| match whose {
+            &Some(Whose::Container(ref name)) => Some((kind, name.as_str())),
+            _ => None,
+        };
+        all.into_iter().filter_map(one).collect()
+    }
+
     /// The labs that a flag asks for by name. What is a default is no request.
     #[must_use]
     pub fn asks_for(&self) -> Vec<u8> {
@@ -324,7 +369,9 @@ impl Run {
         let devices = !self.device.is_empty() || !self.device_cgroup_rule.is_empty();
         let requests = [
             (self.hostname.is_some() || self.domainname.is_some(), 1),
-            (self.ipc == Some(Ipc::Private), 2),
+            (self.ipc == Some(Whose::Private), 2),
+            (self.uts == Some(Whose::Private), 1),
+            (self.pid.is_some(), 3),
             (self.userns == Some(Userns::Private) || self.userns_remap.is_some(), 9),
             (self.init, 3),
             // Both change the mounts of their namespace: without lab 04's, the host's.
@@ -337,6 +384,7 @@ impl Run {
             (user || caps, 10),
             (!self.security_opt.is_empty(), 11),
             (self.storage_driver.is_some(), 12),
+            (!self.others().is_empty(), 15),
         ];
         let own = requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab));
         own.chain(self.limits.asks_for()).collect()

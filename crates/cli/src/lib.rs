@@ -14,7 +14,7 @@ pub mod seccomp;
 mod security;
 pub mod spec;
 
-pub use flags::{Command, Driver, Flags, Format, Limits, Run, Userns, Volume};
+pub use flags::{Command, Driver, Flags, Format, Limits, Run, Userns, Volume, Whose};
 pub use mounts::Places;
 pub use spec::Who;
 

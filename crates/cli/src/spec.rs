@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use model::caps::CapSet;
 use model::ids::{IdMaps, IdRange};
-use model::plan::{LANDLOCK, User};
-use model::{During, Error, Result, plan};
+use model::plan::{Join, LANDLOCK, User};
+use model::{During, Error, NsKind, Result, plan};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Linux, LinuxBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
-    LinuxResources, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+    Linux, LinuxBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceBuilder,
+    LinuxNamespaceType, LinuxResources, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
 use crate::caps;
 use crate::devices::{self, Devices};
-use crate::flags::{Ipc, Run};
+use crate::flags::{Run, Whose};
 use crate::mounts::{self, Asked, Places};
 use crate::resources::resources;
 use crate::security;
@@ -56,6 +56,8 @@ pub struct Who<'a> {
     pub ids: Option<&'a IdMaps>,
     /// The capabilities that there are to be given.
     pub available: CapSet,
+    /// The namespaces that it shares with other containers, each by a path.
+    pub joins: &'a [Join],
 }
 
 /// The configuration of the container `id`, which is to run as `who`; what boxwright makes for it goes below `places`.
@@ -88,12 +90,27 @@ pub fn from_flags(run: &Run, id: &str, places: &Places, who: &Who<'_>) -> Result
         linux.set_masked_paths(None).set_readonly_paths(None);
     }
     linux.set_devices(Some(nodes));
+    let namespaces = linux.namespaces_mut().get_or_insert_default();
+    namespaces.extend(who.joins.iter().flat_map(joined));
     if let Some(ids) = who.ids {
-        let user = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User).build();
-        linux.namespaces_mut().get_or_insert_default().extend(user);
+        if who.joins.iter().all(|join| join.kind != NsKind::User) {
+            namespaces.extend(LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User).build());
+        }
         linux.set_uid_mappings(Some(mappings(&ids.uids))).set_gid_mappings(Some(mappings(&ids.gids)));
     }
     Ok(spec)
+}
+
+/// Only those that flags have words for.
+fn joined(join: &Join) -> Built<LinuxNamespace> {
+    let kind = match join.kind {
+        NsKind::Ipc => LinuxNamespaceType::Ipc,
+        NsKind::Net => LinuxNamespaceType::Network,
+        NsKind::Pid => LinuxNamespaceType::Pid,
+        NsKind::Uts => LinuxNamespaceType::Uts,
+        _ => LinuxNamespaceType::User,
+    };
+    LinuxNamespaceBuilder::default().typ(kind).path(&join.path).build()
 }
 
 fn mappings(map: &[IdRange]) -> Vec<LinuxIdMapping> {
@@ -115,7 +132,7 @@ fn spec(
         .version("1.2.0")
         .process(process(run, id, who)?)
         .hostname(run.hostname.as_deref().unwrap_or(id))
-        .mounts(mounts::all(asked, run.rootfs.is_some(), is_private(run))?)
+        .mounts(mounts::all(asked, run.rootfs.is_some(), has_queues(run))?)
         .annotations(annotations(run))
         .linux(linux(run, resources)?)
         .build()?;
@@ -165,9 +182,11 @@ fn last_of_each(env: Vec<String>) -> Vec<String> {
 }
 
 fn linux(run: &Run, resources: LinuxResources) -> Built<Linux> {
-    let mut kinds =
-        vec![LinuxNamespaceType::Uts, LinuxNamespaceType::Pid, LinuxNamespaceType::Mount, LinuxNamespaceType::Cgroup];
-    kinds.extend(is_private(run).then_some(LinuxNamespaceType::Ipc));
+    let is_own = |whose: &Option<Whose>| matches!(whose, None | Some(Whose::Private));
+    let mut kinds = vec![LinuxNamespaceType::Mount, LinuxNamespaceType::Cgroup];
+    kinds.extend(is_own(&run.uts).then_some(LinuxNamespaceType::Uts));
+    kinds.extend(is_own(&run.pid).then_some(LinuxNamespaceType::Pid));
+    kinds.extend(is_own(&run.ipc).then_some(LinuxNamespaceType::Ipc));
     let linux = LinuxBuilder::default().resources(resources);
     let namespaces = kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build());
     // The host's own /proc and /sys stay as they are for whoever keeps its root.
@@ -176,8 +195,9 @@ fn linux(run: &Run, resources: LinuxResources) -> Built<Linux> {
     linux.namespaces(namespaces.collect::<Built<Vec<_>>>()?).build()
 }
 
-fn is_private(run: &Run) -> bool {
-    run.ipc != Some(Ipc::Host)
+/// Whether there are queues to be seen that are not the host's.
+fn has_queues(run: &Run) -> bool {
+    run.ipc != Some(Whose::Host)
 }
 
 /// What Docker knows and the OCI specification does not.
@@ -224,7 +244,7 @@ mod tests {
     fn spec(line: &str) -> Spec {
         let (volumes, layers) = (model::VolumeDir::of_the_caller(), model::Layers::of_the_caller());
         let places = Places { container: "/state/box".into(), volumes, layers };
-        let who = Who { user: User::default(), home: "/root".into(), ids: None, available: CapSet::ALL };
+        let who = Who { user: User::default(), home: "/root".into(), ids: None, available: CapSet::ALL, joins: &[] };
         from_flags(&flags(line), "box", &places, &who).unwrap()
     }
 

@@ -9,9 +9,11 @@ use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 use crate::caps::CapSets;
 use crate::error::{Error, Result};
 use crate::ids::{IdMaps, IdRange};
+use crate::namespace::NsKind;
 use seccomp::Policy;
 
 mod devices;
+mod join;
 mod mount;
 mod process;
 mod resources;
@@ -19,6 +21,7 @@ mod root;
 pub mod seccomp;
 
 pub use devices::{Device, DeviceAccess, DeviceRule};
+pub use join::Join;
 pub use mount::{Access, Bind, COPY_UP, MAKE_SOURCE, Mount, Tmpfs};
 pub use process::User;
 pub use resources::{Cpu, Io, IoKind, IoLimit, Memory, Resources};
@@ -68,6 +71,8 @@ pub struct Plan {
     pub init: bool,
     /// Who its users and groups are outside; `None` when they are the caller's own.
     pub ids: Option<IdMaps>,
+    /// The namespaces that it shares with others, in place of its own or of the caller's.
+    pub joins: Vec<Join>,
     /// Whether the caller lacks root's powers and borrows them (see [`crate::borrowed_userns`]): in place of `ids`, until
     /// lab 09 is written.
     pub borrow_userns: bool,
@@ -141,12 +146,8 @@ impl Plan {
     /// [`Error::Invalid`] names the field by its place in the OCI configuration, and which values are right.
     pub fn from_spec(id: &str, spec: &Spec, bundle: &Path) -> Result<Plan> {
         let process = spec.process().as_ref().ok_or_else(|| Error::invalid("process", "", "a command to run"))?;
-        let is_new = |kind| namespaces(spec).any(|(namespace, _)| namespace == kind);
+        let is_new = |kind| namespaces(spec).any(|(namespace, path)| namespace == kind && path.is_none());
         let is_set = |annotation| spec.annotations().as_ref().is_some_and(|all| all.contains_key(annotation));
-        if let Some((_, path)) = namespaces(spec).find(|(_, path)| path.is_some()) {
-            let path = path.map(|path| path.display().to_string()).unwrap_or_default();
-            return Err(Error::invalid("linux.namespaces path", path, "none: joining a namespace comes with lab 15"));
-        }
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
         let plan = Plan {
             id: checked_name(id)?.into(),
@@ -156,7 +157,8 @@ impl Plan {
             terminal: process.terminal().unwrap_or(false),
             stdin: is_set(STDIN),
             init: is_set(INIT),
-            ids: is_new(LinuxNamespaceType::User).then(|| ids(spec)).transpose()?,
+            ids: has_ids(spec).then(|| ids(spec)).transpose()?,
+            joins: join::joins(spec)?,
             borrow_userns: false,
             uts: is_new(LinuxNamespaceType::Uts).then(|| names(spec)).transpose()?,
             new_ipc: is_new(LinuxNamespaceType::Ipc),
@@ -190,10 +192,22 @@ impl Plan {
             seal_fds: true,
         };
         let mounts = !plan.mounts.is_empty() || !plan.masked_paths.is_empty() || !plan.read_only_paths.is_empty();
-        if !plan.new_mnt && (plan.rootfs.is_some() || mounts || plan.read_only_root) {
+        if !plan.new_mnt && !plan.joins(NsKind::Mnt) && (plan.rootfs.is_some() || mounts || plan.read_only_root) {
             return Err(Error::invalid("linux.namespaces", "", "with root or mounts it holds a mount namespace"));
         }
         Ok(plan)
+    }
+
+    /// Whether it shares the namespace of this kind that `joins` names.
+    #[must_use]
+    pub fn joins(&self, kind: NsKind) -> bool {
+        self.joins.iter().any(|join| join.kind == kind)
+    }
+
+    /// Whether its first process has a supervisor and dies with it: the one thing that looks after a PID namespace from outside.
+    #[must_use]
+    pub fn is_supervised(&self) -> bool {
+        self.new_pid || self.joins(NsKind::Pid)
     }
 }
 
@@ -224,7 +238,15 @@ pub fn checked_id(id: &str) -> Result<String> {
 
 fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&PathBuf>)> {
     let all = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
-    all.into_iter().flatten().map(|namespace| (namespace.typ(), namespace.path().as_ref()))
+    let path = |path: &&PathBuf| !path.as_os_str().is_empty();
+    all.into_iter().flatten().map(move |namespace| (namespace.typ(), namespace.path().as_ref().filter(path)))
+}
+
+/// Whether it tells who its users are outside: with a user namespace of its own it has to, with another's it can.
+fn has_ids(spec: &Spec) -> bool {
+    let mapped =
+        spec.linux().as_ref().and_then(|linux| linux.uid_mappings().as_ref()).is_some_and(|all| !all.is_empty());
+    namespaces(spec).any(|(kind, path)| kind == LinuxNamespaceType::User && (path.is_none() || mapped))
 }
 
 fn names(spec: &Spec) -> Result<Names> {
@@ -343,6 +365,32 @@ mod tests {
         let mut spec = spec(process());
         spec.set_mounts(Some(vec![proc("/proc"), proc("/proc/")]));
         assert!(refusal(&spec).contains("mount point \"/proc\""));
+    }
+
+    #[test]
+    fn a_namespace_with_a_path_is_joined_and_not_made() {
+        let namespace = |kind, path: &str| LinuxNamespaceBuilder::default().typ(kind).path(path).build().unwrap();
+        let mut spec = spec(process());
+        let add = |spec: &mut Spec, one| {
+            spec.linux_mut().as_mut().unwrap().namespaces_mut().as_mut().unwrap().push(one);
+        };
+        add(&mut spec, namespace(LinuxNamespaceType::Network, "/proc/1/ns/net"));
+        add(&mut spec, namespace(LinuxNamespaceType::Ipc, ""));
+        let plan = Plan::from_spec("box", &spec, Path::new("/")).unwrap();
+        assert_eq!(plan.joins, [Join { kind: NsKind::Net, path: "/proc/1/ns/net".into() }]);
+        assert!(plan.new_ipc && plan.joins(NsKind::Net) && !plan.joins(NsKind::Ipc));
+        add(&mut spec, namespace(LinuxNamespaceType::Time, "ns/time"));
+        assert!(refusal(&spec).contains("\"ns/time\" is not valid: an absolute path"));
+        add(&mut spec, namespace(LinuxNamespaceType::Ipc, "/proc/1/ns/ipc"));
+        assert!(refusal(&spec).contains("\"ns/time\""));
+        spec.linux_mut()
+            .as_mut()
+            .unwrap()
+            .namespaces_mut()
+            .as_mut()
+            .unwrap()
+            .retain(|it| it.typ() != LinuxNamespaceType::Time);
+        assert!(refusal(&spec).contains("each type once"));
     }
 
     #[test]

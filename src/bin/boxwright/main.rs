@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
 
 mod ids;
+mod join;
 mod layer;
 mod look;
 mod stats;
@@ -101,9 +102,10 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
         volumes: VolumeDir::of_the_caller(),
         layers: Layers::of_the_caller(),
     };
+    let others = join::Others::find(flags, &states)?;
     let ids = ids::choose(flags)?;
     let (user, home) = user::find(flags)?;
-    let who = Who { user, home, ids: ids.as_ref(), available: available(ids.is_some())? };
+    let who = Who { user, home, ids: ids.as_ref(), available: available(ids.is_some())?, joins: &others.joins };
     let spec = spec::from_flags(flags, &id, &places, &who)?;
     let here = env::current_dir().during("getcwd", "the working directory")?;
     let (plan, left_out) = run::leave_out_unwritten(Plan::from_spec(&id, &spec, &here)?);

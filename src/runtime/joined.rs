@@ -1,0 +1,75 @@
+//! The namespaces that a container shares with others: opened before the start, while the host's paths are in sight.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use model::plan::Join;
+use model::{During, NsKind, Plan, Result};
+use nix::sys::prctl;
+use nix::unistd::{ForkResult, Gid, Uid, setgroups, setresgid, setresuid};
+
+use super::userns::Userns;
+use super::{go_between, plain};
+use crate::steps::{join, pid};
+
+/// Descriptors of namespaces that are there already.
+#[derive(Debug, Default)]
+pub struct Joined(Vec<(NsKind, OwnedFd)>);
+
+impl Joined {
+    /// Opens them. As long as they are open, they are there, whoever ends meanwhile.
+    pub fn open(joins: &[Join]) -> Result<Joined> {
+        let one = |join: &Join| Ok((join.kind, File::open(&join.path).during("open", join.path.display())?.into()));
+        joins.iter().map(one).collect::<Result<_>>().map(Joined)
+    }
+
+    /// The user namespace that `plan` asks for, another's or its own, if it has one. `directory` is the container's.
+    pub fn userns(&self, plan: &Plan, directory: &Path) -> Result<Option<Userns>> {
+        match (self.user(), &plan.ids) {
+            (Some(theirs), _) => Userns::joined(theirs, directory).map(Some),
+            (None, own) => own.as_ref().map(|maps| Userns::of_container(maps, directory)).transpose(),
+        }
+    }
+
+    fn user(&self) -> Option<BorrowedFd<'_>> {
+        self.0.iter().find(|(kind, _)| *kind == NsKind::User).map(|(_, fd)| fd.as_fd())
+    }
+
+    /// Forks the first process of a container that is in all of them, and in `userns`, if it has one.
+    pub fn start(&self, plan: &Plan, userns: Option<&Userns>) -> Result<ForkResult> {
+        let fork = if plan.new_pid { pid::start_pid1 } else { plain::start };
+        if self.0.is_empty() && userns.is_none() {
+            return fork();
+        }
+        go_between::start(|| self.enter(userns), |_| fork())
+    }
+
+    /// Moves the caller into all of them, and into `userns`.
+    fn enter(&self, userns: Option<&Userns>) -> Result<()> {
+        let all: Vec<_> = self.0.iter().map(|(kind, fd)| (*kind, fd.as_fd())).collect();
+        if !all.is_empty() {
+            join::enter(&all)?;
+        }
+        match userns {
+            Some(_) if self.user().is_some() => {
+                become_root()?;
+                prctl::set_dumpable(true).during("prctl", "PR_SET_DUMPABLE")
+            }
+            // A new one, to which none of the others can belong: they had to be joined before.
+            Some(userns) => userns.enter(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// In a user namespace that has been joined: whoever came there has all its capabilities, and the ids and groups of before.
+pub fn become_root() -> Result<()> {
+    let may = fs::read_to_string("/proc/self/setgroups").during("read", "/proc/self/setgroups")?;
+    if may.trim() == "allow" {
+        setgroups(&[]).during("setgroups", "none")?;
+    }
+    let (user, group) = (Uid::from_raw(0), Gid::from_raw(0));
+    setresgid(group, group, group).during("setresgid", 0)?;
+    setresuid(user, user, user).during("setresuid", 0)
+}
