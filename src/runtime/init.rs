@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use model::plan::Names;
-use model::{Cgroup, During, Kept, Message, NsKind, Plan, Propagation, Result, exit};
+use model::{Cgroup, During, Kept, Message, NsKind, Oci, Plan, Propagation, Result, Status, exit};
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
@@ -25,7 +25,9 @@ use super::door::Door;
 use super::exec::{exec, exit_now, find, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
+use super::hooks::{self, Told};
 use super::layer;
+use super::network;
 use super::run::goes_there_itself;
 use super::security;
 use super::terminal::{self, Slave};
@@ -47,8 +49,8 @@ pub struct Child<'a> {
     pub listener: Option<UnixStream>,
     /// The terminal to be, when the plan asks for one.
     pub terminal: Option<Slave>,
-    /// Where it waits for its start, when it outlives whoever makes it.
-    pub door: Option<Door>,
+    /// Where it waits for its start, when it outlives whoever makes it, and what its hooks are told.
+    pub door: Option<(Door, &'a Oci)>,
 }
 
 /// Becomes the container. The process never returns into the frames that it was forked from: they are the
@@ -91,6 +93,9 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if plan.new_ipc {
         ipc::unshare_ipc()?;
     }
+    if plan.new_net {
+        network::loopback_alone()?;
+    }
     if plan.new_mnt {
         leave_the_hosts_mounts()?;
     }
@@ -102,6 +107,9 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         // While the old root is in sight, where the volumes are, and after the namespaces that proc and mqueue show.
         let rootfs = layer::rootfs(plan, child.layer, &child.trees)?;
         furnish(plan, rootfs.as_deref(), &child.trees)?;
+        if let Some((_, oci)) = &child.door {
+            at_the_switch(plan, oci, parent)?;
+        }
         if let Some(rootfs) = &rootfs {
             root::enter_pivot_root(rootfs)?;
         }
@@ -127,8 +135,10 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         root::seal_fds()?;
     }
     security::give_up_power(plan, has_a_leash.then_some(&*parent))?;
-    if let Some(door) = child.door {
+    if let Some((door, oci)) = child.door {
         wait_at(&door, plan, report)?;
+        let told = Told { oci, id: &plan.id, status: Status::Created, pid: getpid().as_raw() };
+        hooks::run(&plan.hooks.start_container, "startContainer", told)?;
     }
     // Before the filter, which may know no pipes.
     let hold = plan.init.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().during("pipe", "the init's hold")?;
@@ -137,6 +147,16 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         go_on_as_child_of_an_init(plan, hold)?;
     }
     exec(plan)
+}
+
+/// The hooks that see the container's namespaces while the host's files are in sight: the parent's first, then those that are called
+/// in here. Source: OCI runtime-spec, config, "createRuntime Hooks" and "createContainer Hooks".
+fn at_the_switch(plan: &Plan, oci: &Oci, parent: &mut ChildEnd) -> Result<()> {
+    if !plan.hooks.prestart.is_empty() || !plan.hooks.create_runtime.is_empty() {
+        parent.ask()?;
+    }
+    let told = Told { oci, id: &plan.id, status: Status::Creating, pid: getpid().as_raw() };
+    hooks::run(&plan.hooks.create_container, "createContainer", told)
 }
 
 /// Tells the parent that all is made, which may end then, and waits for whoever starts it: from here on those are told.

@@ -17,7 +17,8 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use model::{Container, During, Oci, Plan, Result, State, StateDir, Status, ids, volumes};
+use model::plan::hooks::Hooks;
+use model::{Container, During, Error, Oci, Plan, Result, State, StateDir, Status, ids, volumes};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
@@ -25,6 +26,7 @@ use oci_spec::runtime::Spec;
 
 use super::door::{self, Door};
 use super::handshake;
+use super::hooks::{self, Told};
 use super::init::{self, Child};
 use super::joined::Joined;
 use super::run::{Leash, binds, goes_there_itself, is_root};
@@ -104,7 +106,7 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
                 window.forget();
             }
             drop(line);
-            let door = Some(door);
+            let door = Some((door, oci));
             init::main(plan, Child { parent, terminal: slave, group, trees, layer: None, listener, door })
         }
         ForkResult::Parent { child } => child,
@@ -117,7 +119,16 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
     if let Some(group) = group.filter(|_| !goes_there_itself(plan)) {
         cpu::join(group, child)?;
     }
-    if let Some(message) = line.make(child, || Ok(()))? {
+    let hooks = &plan.hooks;
+    if plan.new_pid && userns.is_none() && *hooks != Hooks::default() {
+        hooks::back_to_own_pids()?;
+    }
+    let between = || {
+        let told = Told { oci, id: &plan.id, status: Status::Creating, pid: child.as_raw() };
+        hooks::run(&hooks.prestart, "prestart", told)?;
+        hooks::run(&hooks.create_runtime, "createRuntime", told)
+    };
+    if let Some(message) = line.make(child, between)? {
         return Err(message.into_error());
     }
     if waitpid(child, Some(WaitPidFlag::WNOHANG)) != Ok(WaitStatus::StillAlive) {
@@ -150,14 +161,26 @@ fn terminal(plan: &Plan, looker: &Looker, claim: &model::Claim) -> Result<(Optio
     })
 }
 
-/// Starts the command of a container that is made.
+/// Starts the command of a container that is made. What goes wrong afterwards and changes nothing is returned.
 ///
 /// # Errors
 /// [`Error::Os`] when it is not there, or does not wait to be started, or its command cannot be run.
-pub fn start(id: &str, states: &StateDir) -> Result<()> {
+pub fn start(id: &str, states: &StateDir) -> Result<Vec<Error>> {
     let (container, _hold) = states.hold(id)?;
     require(&container, "start", &[Status::Created])?;
-    door::knock(container.directory())
+    door::knock(container.directory())?;
+    let hooks = Hooks::from_spec(&container.config()?)?;
+    let unknown = Oci::default();
+    let oci = container.state.oci.as_ref().unwrap_or(&unknown);
+    let told = Told { oci, id, status: Status::Running, pid: container.state.pid };
+    if oci.only_warns() {
+        return Ok(hooks::run_all(&hooks.poststart, "poststart", told));
+    }
+    if let Err(error) = hooks::run(&hooks.poststart, "poststart", told) {
+        pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+        return Err(error);
+    }
+    Ok(Vec::new())
 }
 
 /// Sends `signal` to the first process of a container; to `all` of its processes, if they are asked for.
@@ -177,20 +200,26 @@ pub fn kill(id: &str, signal: i32, all: bool, states: &StateDir) -> Result<()> {
     if all { pidfd::signal_all(&container.cgroup()?, signal) } else { pidfd::signal(&container.state, signal) }
 }
 
-/// Removes what is left of a container that has ended; with `force` one that has not, too.
+/// Removes what is left of a container that has ended; with `force` one that has not, too. What goes wrong with hooks that are
+/// called afterwards is returned, and changes nothing.
 ///
 /// # Errors
 /// [`Error::Os`] when it is not there, or runs still; not with `force`.
-pub fn delete(id: &str, force: bool, states: &StateDir) -> Result<()> {
+pub fn delete(id: &str, force: bool, states: &StateDir) -> Result<Vec<Error>> {
     let (container, hold) = match states.hold(id) {
-        Err(error) if force && error.errno() == Some(Errno::ENOENT) => return Ok(()),
+        Err(error) if force && error.errno() == Some(Errno::ENOENT) => return Ok(Vec::new()),
         found => found?,
     };
     if !force {
         require(&container, "delete", &[Status::Stopped])?;
     }
     pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
-    container.remove(hold, states, cpu::remove)
+    // One that is half-made may have none.
+    let hooks = container.config().and_then(|config| Hooks::from_spec(&config)).unwrap_or_default();
+    let oci = container.state.oci.clone().unwrap_or_default();
+    container.remove(hold, states, cpu::remove)?;
+    let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };
+    Ok(hooks::run_all(&hooks.poststop, "poststop", told))
 }
 
 /// The container `id`, if it runs: for a command that stops it where it is.

@@ -4,7 +4,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{Cgroup, During, Result, State};
 use nix::errno::Errno;
@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use super::cgroup::thaw_for_the_end;
 
 /// Opens a process; `None` when it is gone. Source: pidfd_open(2).
-fn open(pid: Pid) -> Result<Option<OwnedFd>> {
+pub fn open(pid: Pid) -> Result<Option<OwnedFd>> {
     // SAFETY: two integers; a descriptor that comes back is nobody else's.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     match Errno::result(fd) {
@@ -68,17 +68,24 @@ pub fn end(state: &State, group: Option<&Cgroup>) -> Result<()> {
     let Some(fd) = open_first(state)? else { return Ok(()) };
     thaw_for_the_end(group);
     send(&fd, libc::SIGKILL, state.pid())?;
-    wait(&fd, Some(Duration::from_secs(10)))
+    match wait(&fd, Some(Duration::from_secs(10)))? {
+        true => Ok(()),
+        false => Err(Errno::EBUSY).during("end", "the container's first process"),
+    }
 }
 
-/// Waits until a process has ended: at once then, not at the next look.
-fn wait(fd: &OwnedFd, patience: Option<Duration>) -> Result<()> {
-    let timeout = patience.and_then(|time| PollTimeout::try_from(time).ok()).unwrap_or(PollTimeout::NONE);
+/// Waits until a process has ended: at once then, not at the next look. Whether it has, with this much patience.
+pub fn wait(fd: &OwnedFd, patience: Option<Duration>) -> Result<bool> {
+    let deadline = patience.map(|time| Instant::now() + time);
     loop {
-        match poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], timeout) {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // No more than a poll can take; then again.
+        let timeout = left.map(|left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+        match poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], timeout.unwrap_or(PollTimeout::NONE)) {
             Err(Errno::EINTR) => {}
-            Ok(0) => return Err(Errno::EBUSY).during("end", "the container's first process"),
-            result => return result.map(drop).during("poll", "the container's first process"),
+            Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(false),
+            Ok(0) => {}
+            result => return result.map(|_| true).during("poll", "a process"),
         }
     }
 }

@@ -3,4 +3,5 @@
 //! Every test has a machine of its own ([`Shield`]), which tells when something is left of a container that is gone.
 
 mod bundle;
+mod hooks;
 mod lifecycle;

@@ -44,6 +44,29 @@ pub struct Oci {
     pub made: bool,
 }
 
+impl Oci {
+    /// Whether a poststart hook that fails is no more than a warning: before version 1.2 of the specification.
+    #[must_use]
+    pub fn only_warns(&self) -> bool {
+        let mut numbers = self.version.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (1, 2)
+    }
+
+    /// The container's state, as programs read it; `pid` is 0 for a container without a first process.
+    /// Source: OCI runtime-spec, runtime, "State".
+    #[must_use]
+    pub fn told(&self, id: &str, status: Status, pid: i32) -> serde_json::Value {
+        serde_json::json!({
+            "ociVersion": self.version,
+            "id": id,
+            "status": status,
+            "pid": pid,
+            "bundle": self.bundle,
+            "annotations": self.annotations,
+        })
+    }
+}
+
 /// Where a container is in its life. Source: OCI runtime-spec, runtime, "State" and "Lifecycle"; `paused` is runc's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -10,9 +10,11 @@ use crate::caps::CapSets;
 use crate::error::{Error, Result};
 use crate::ids::{IdMaps, IdRange};
 use crate::namespace::NsKind;
+use hooks::Hooks;
 use seccomp::Policy;
 
 mod devices;
+pub mod hooks;
 mod join;
 mod mount;
 mod process;
@@ -80,6 +82,8 @@ pub struct Plan {
     pub uts: Option<Names>,
     /// Whether it has an IPC namespace of its own.
     pub new_ipc: bool,
+    /// Whether it has a network namespace of its own.
+    pub new_net: bool,
     /// Whether it has a PID namespace of its own.
     pub new_pid: bool,
     /// Whether it has a mount namespace of its own.
@@ -124,6 +128,8 @@ pub struct Plan {
     pub apparmor: Option<String>,
     /// The SELinux label that its command gets.
     pub selinux: Option<String>,
+    /// The programs that are called on the way.
+    pub hooks: Hooks,
     /// Whether every descriptor but the standard three is kept from the command.
     pub seal_fds: bool,
 }
@@ -162,6 +168,7 @@ impl Plan {
             borrow_userns: false,
             uts: is_new(LinuxNamespaceType::Uts).then(|| names(spec)).transpose()?,
             new_ipc: is_new(LinuxNamespaceType::Ipc),
+            new_net: is_new(LinuxNamespaceType::Network),
             new_pid: is_new(LinuxNamespaceType::Pid),
             new_mnt: is_new(LinuxNamespaceType::Mount),
             mounts: root::mounts(spec)?,
@@ -189,6 +196,7 @@ impl Plan {
             landlock: root::landlock(spec),
             apparmor: process.apparmor_profile().clone().filter(|name| !name.is_empty()),
             selinux: process.selinux_label().clone().filter(|label| !label.is_empty()),
+            hooks: Hooks::from_spec(spec)?,
             seal_fds: true,
         };
         let mounts = !plan.mounts.is_empty() || !plan.masked_paths.is_empty() || !plan.read_only_paths.is_empty();

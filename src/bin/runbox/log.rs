@@ -7,13 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cli::runbox::{Global, LogFormat};
 use serde_json::json;
 
-/// Adds an error. A log that cannot be written is no further failure: standard error has it too.
-pub fn write(global: &Global, message: &str) {
+/// Adds a line of this level, `error` or `warning`. A log that cannot be written is no further failure: standard error has it too.
+pub fn write(global: &Global, level: &str, message: &str) {
     let Some(path) = &global.log else { return };
     let time = rfc3339(SystemTime::now());
     let line = match global.log_format {
-        LogFormat::Json => json!({"level": "error", "msg": message, "time": time}).to_string(),
-        LogFormat::Text => format!("time={time:?} level=error msg={message:?}"),
+        LogFormat::Json => json!({"level": level, "msg": message, "time": time}).to_string(),
+        LogFormat::Text => format!("time={time:?} level={level} msg={message:?}"),
     };
     let _ = File::options().create(true).append(true).open(path).and_then(|mut file| writeln!(file, "{line}"));
 }

@@ -17,24 +17,17 @@ pub fn state(states: &StateDir, id: &str) -> Result<()> {
     print(&format!("{:#}\n", told(&states.container(id)?)))
 }
 
-/// Source: OCI runtime-spec, runtime, "State".
 fn told(container: &Container) -> Value {
-    let unknown = Oci::default();
+    let unknown = Oci { version: OCI_VERSION.into(), ..Oci::default() };
     let oci = container.state.oci.as_ref().unwrap_or(&unknown);
     let status = container.status();
     let pid = if container.state.is_alive() { container.state.pid } else { 0 };
     let owner = User::from_uid(Uid::from_raw(oci.owner)).ok().flatten().map(|user| user.name).unwrap_or_default();
-    json!({
-        "ociVersion": if oci.version.is_empty() { OCI_VERSION } else { &oci.version },
-        "id": container.state.id,
-        "status": status,
-        "pid": pid,
-        "bundle": oci.bundle,
-        "annotations": oci.annotations,
-        "rootfs": oci.rootfs,
-        "created": rfc3339(UNIX_EPOCH + Duration::from_secs(container.state.created_unix_s)),
-        "owner": owner,
-    })
+    let mut told = oci.told(&container.state.id, status, pid);
+    told["rootfs"] = json!(oci.rootfs);
+    told["created"] = json!(rfc3339(UNIX_EPOCH + Duration::from_secs(container.state.created_unix_s)));
+    told["owner"] = json!(owner);
+    told
 }
 
 /// `runbox list`.

@@ -16,7 +16,7 @@ use boxwright::runtime::run::leave_out_unwritten;
 use boxwright::runtime::signals;
 use boxwright::steps::{self, limits};
 use clap::Parser;
-use cli::runbox::{Command, Create, Flags, Run};
+use cli::runbox::{Command, Create, Flags, Global, Run};
 use model::{During, Error, Oci, Plan, Result, StateDir};
 use nix::unistd::geteuid;
 use oci_spec::runtime::Spec;
@@ -30,26 +30,26 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let Flags { global, command } = Flags::parse();
-    match obey(global.root.as_deref(), command) {
+    match obey(&global, command) {
         // Every code is 0 to 255: a command's own, or 128 and a signal.
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
         Err(error) => {
             eprintln!("runbox: {error}");
-            log::write(&global, &error.to_string());
+            log::write(&global, "error", &error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-fn obey(root: Option<&Path>, command: Command) -> Result<i32> {
-    let states = || StateDir::open(&root.map_or_else(default_root, Path::to_owned));
+fn obey(global: &Global, command: Command) -> Result<i32> {
+    let states = || StateDir::open(&global.root.clone().unwrap_or_else(default_root));
     match command {
         Command::Create(flags) => drop(lifecycle::create(&order(flags)?, &states()?)?),
-        Command::Start { id } => lifecycle::start(&id, &states()?)?,
-        Command::Run(flags) => return run(flags, &states()?),
+        Command::Start { id } => warn(global, &lifecycle::start(&id, &states()?)?),
+        Command::Run(flags) => return run(flags, global, &states()?),
         Command::State { id } => look::state(&states()?, &id)?,
         Command::Kill { all, id, signal } => lifecycle::kill(&id, signals::number(&signal)?, all, &states()?)?,
-        Command::Delete { force, id } => lifecycle::delete(&id, force, &states()?)?,
+        Command::Delete { force, id } => warn(global, &lifecycle::delete(&id, force, &states()?)?),
         Command::Ps { format, id, options } => look::ps(&states()?, &id, format, &options)?,
         Command::List { format, quiet } => look::list(&states()?, format, quiet)?,
         Command::Pause { id } => limits::freeze(&lifecycle::running(&id, &states()?)?.cgroup()?)?,
@@ -96,18 +96,26 @@ fn order(flags: Create) -> Result<Order> {
 }
 
 /// create, start, and unless it is to be left alone, wait and delete.
-fn run(flags: Run, states: &StateDir) -> Result<i32> {
+fn run(flags: Run, global: &Global, states: &StateDir) -> Result<i32> {
     let order = order(flags.create)?;
     let made = lifecycle::create(&order, states)?;
-    let started = lifecycle::start(&order.plan.id, states);
+    let started = lifecycle::start(&order.plan.id, states).map(|errors| warn(global, &errors));
     if started.is_ok() && flags.detach {
         return Ok(0);
     }
     let code = if started.is_ok() { made.wait() } else { Ok(1) };
     if started.is_err() || !flags.keep {
-        lifecycle::delete(&order.plan.id, true, states)?;
+        warn(global, &lifecycle::delete(&order.plan.id, true, states)?);
     }
     started.and(code)
+}
+
+/// Tells what went wrong and changed nothing.
+fn warn(global: &Global, errors: &[Error]) {
+    for error in errors {
+        eprintln!("runbox: warning: {error}");
+        log::write(global, "warning", &error.to_string());
+    }
 }
 
 fn no_criu() -> Error {

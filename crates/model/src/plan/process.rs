@@ -77,6 +77,6 @@ pub(super) fn oom_score_adj(process: &Process) -> Result<Option<i32>> {
     }
 }
 
-fn c_string(what: &'static str, value: &str) -> Result<CString> {
+pub(super) fn c_string(what: &'static str, value: &str) -> Result<CString> {
     CString::new(value).or(Err(Error::invalid(what, value, "text without a NUL byte")))
 }

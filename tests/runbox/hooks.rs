@@ -1,0 +1,150 @@
+//! config.md: "POSIX-platform Hooks"; runtime.md: "Lifecycle".
+
+use std::fs;
+
+use serde_json::{Value, json};
+use testkit::{dir, needs, shielded};
+
+use crate::bundle::Bundle;
+
+/// A hook that adds a line to the test's file `calls`: its kind, where it is, and what it is told.
+fn hook(kind: &str) -> Value {
+    let script =
+        format!("echo {kind} $(readlink /proc/self/ns/mnt) $(test -e {0} && echo host) $(cat) >> {0}/calls", place());
+    json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/bin:/bin"]})
+}
+
+fn place() -> String {
+    dir().to_str().unwrap().to_owned()
+}
+
+fn calls() -> Vec<Vec<String>> {
+    let text = fs::read_to_string(dir().join("calls")).unwrap_or_default();
+    text.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn hooks_are_called_in_their_order_in_their_namespaces_with_the_state_on_standard_input() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("sleep 600");
+        let in_there = json!({"path": testkit::rootfs::find("sh"), "args": ["sh", "-c", "echo $(readlink /proc/self/ns/mnt) $(cat) > /start"], "env": ["PATH=/bin:/usr/bin"]});
+        bundle.config["hooks"] = json!({
+            "prestart": [hook("prestart")],
+            "createRuntime": [hook("createRuntime"), hook("createRuntime2")],
+            "createContainer": [hook("createContainer")],
+            "startContainer": [in_there],
+            "poststart": [hook("poststart")],
+            "poststop": [hook("poststop")],
+        });
+        let ours = fs::read_link("/proc/self/ns/mnt").unwrap().to_string_lossy().into_owned();
+        bundle.create().ok();
+        let pid = bundle.state()["pid"].clone();
+        let theirs = fs::read_link(format!("/proc/{pid}/ns/mnt")).unwrap().to_string_lossy().into_owned();
+        let start = bundle.path.join("rootfs/start");
+        assert!(!start.exists(), "startContainer hooks are called by start");
+        bundle.tell("start").ok();
+        bundle.runbox(&["kill", &bundle.id, "KILL"]).ok();
+        bundle.wait_for("stopped");
+        bundle.tell("delete").ok();
+
+        let calls = calls();
+        let order: Vec<_> = calls.iter().map(|call| call[0].as_str()).collect();
+        assert_eq!(order, ["prestart", "createRuntime", "createRuntime2", "createContainer", "poststart", "poststop"]);
+        for call in &calls {
+            let (kind, namespace) = (call[0].as_str(), &call[1]);
+            let in_container = kind == "createContainer";
+            assert_eq!(namespace, if in_container { &theirs } else { &ours }, "the mount namespace of {kind}");
+            assert_eq!(call[2], "host", "the path of {kind} resolves in the runtime namespace");
+            let state: Value = serde_json::from_str(&call[3..].join(" ")).unwrap();
+            let (status, its_pid) = match kind {
+                "poststart" => ("running", pid.clone()),
+                "poststop" => ("stopped", json!(0)),
+                // By the PID that it has in there.
+                "createContainer" => ("creating", json!(1)),
+                _ => ("creating", pid.clone()),
+            };
+            assert_eq!((&state["status"], &state["pid"], &state["id"]), (&json!(status), &its_pid, &json!(bundle.id)));
+        }
+        let told = fs::read_to_string(start).unwrap();
+        let (namespace, state) = told.split_once(' ').unwrap();
+        assert_eq!(namespace, theirs, "startContainer hooks are called in the container");
+        assert_eq!(serde_json::from_str::<Value>(state).unwrap()["status"], "created");
+    });
+}
+
+#[test]
+fn a_hook_that_fails_before_the_program_stops_the_container_and_leaves_nothing() {
+    needs!(root);
+    shielded(|| {
+        for kind in ["prestart", "createRuntime", "createContainer"] {
+            let mut bundle = Bundle::new("echo started > /mark");
+            let fails = json!({"path": "/bin/sh", "args": ["sh", "-c", "echo its words >&2; exit 3"]});
+            bundle.config["hooks"] = json!({kind: [fails, hook("next")], "poststop": []});
+            bundle.create().refused("its words");
+            bundle.tell("state").refused("does not exist");
+            assert!(!bundle.path.join("rootfs/mark").exists());
+        }
+        assert!(calls().is_empty(), "the hooks after it are not called");
+    });
+}
+
+#[test]
+fn a_start_container_hook_that_fails_is_an_error_of_start_and_stops_the_container() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("echo started > /mark");
+        bundle.config["hooks"] =
+            json!({"startContainer": [{"path": testkit::rootfs::find("sh"), "args": ["sh", "-c", "exit 3"]}]});
+        bundle.create().ok();
+        bundle.tell("start").refused("startContainer hook");
+        bundle.wait_for("stopped");
+        assert!(!bundle.path.join("rootfs/mark").exists(), "the program MUST NOT run");
+        bundle.tell("delete").ok();
+    });
+}
+
+#[test]
+fn a_hook_that_takes_longer_than_its_timeout_has_failed() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("true");
+        bundle.config["hooks"] =
+            json!({"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "600"], "timeout": 1}]});
+        let start = std::time::Instant::now();
+        bundle.create().refused("timed out");
+        assert!((1..8).contains(&start.elapsed().as_secs()));
+    });
+}
+
+#[test]
+fn a_poststop_hook_that_fails_is_a_warning_and_the_next_is_called() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("true");
+        let fails = json!({"path": "/bin/sh", "args": ["sh", "-c", "exit 3"]});
+        bundle.config["hooks"] = json!({"poststop": [fails, hook("next")]});
+        let said = bundle.run().ok();
+        assert!(said.err.contains("warning: run poststop hook /bin/sh"), "{}", said.err);
+        assert_eq!(calls()[0][0], "next");
+    });
+}
+
+#[test]
+fn a_poststart_hook_that_fails_stops_the_container_from_version_1_2_on() {
+    needs!(root);
+    shielded(|| {
+        for (version, goes_on) in [("1.0.2", true), ("1.2.0", false)] {
+            let mut bundle = Bundle::new("sleep 600");
+            bundle.config["ociVersion"] = json!(version);
+            let fails = json!({"path": "/bin/sh", "args": ["sh", "-c", "exit 3"]});
+            bundle.config["hooks"] = json!({"poststart": [fails, hook("next")]});
+            bundle.create().ok();
+            let said = bundle.tell("start");
+            assert!(said.err.contains("poststart hook /bin/sh"), "{}", said.err);
+            assert_eq!((said.code == 0, bundle.state()["status"] == "running"), (goes_on, goes_on), "{version}");
+            bundle.runbox(&["delete", "--force", &bundle.id]).ok();
+        }
+        assert_eq!(calls().len(), 1, "after a warning the next hook is called, after an error it is not");
+    });
+}
