@@ -61,12 +61,14 @@ pub fn caps(all: &LinuxCapabilities) -> CapSets {
         let named = |capability: &Capability| CapSet::named("process.capabilities", &capability.to_string()).ok();
         names.iter().flatten().filter_map(named).fold(CapSet::EMPTY, CapSet::or)
     };
+    let (inheritable, permitted) = (set(all.inheritable()), set(all.permitted()));
     CapSets {
-        inheritable: set(all.inheritable()),
-        permitted: set(all.permitted()),
+        inheritable,
+        permitted,
         effective: set(all.effective()),
         bounding: set(all.bounding()),
-        ambient: set(all.ambient()),
+        // No more can be raised (capabilities(7), "Thread capability sets"), and runc's own template asks for more.
+        ambient: set(all.ambient()).and(inheritable).and(permitted),
     }
 }
 
