@@ -14,6 +14,7 @@ compile_error!(
 pub mod borrowed_userns;
 pub mod caps;
 pub mod cgroup;
+pub mod config;
 mod container;
 mod error;
 pub mod exit;
@@ -33,6 +34,7 @@ pub mod tree;
 pub mod volumes;
 
 pub use cgroup::Cgroup;
+pub use config::Config;
 pub use container::{Container, Oci, Status, write_config};
 pub use error::{During, Error, Result};
 pub use kept::{Kept, Layers};

@@ -7,6 +7,7 @@ mod look;
 mod template;
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,9 +18,8 @@ use boxwright::runtime::signals;
 use boxwright::steps::{self, limits};
 use clap::Parser;
 use cli::runbox::{Command, Create, Flags, Global, Run};
-use model::{During, Error, Oci, Plan, Result, StateDir};
+use model::{Config, During, Error, Oci, Plan, Result, StateDir};
 use nix::unistd::geteuid;
-use oci_spec::runtime::Spec;
 
 /// The version of the OCI runtime specification that is followed.
 const OCI_VERSION: &str = "1.2.0";
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 fn obey(global: &Global, command: Command) -> Result<i32> {
     let states = || StateDir::open(&global.root.clone().unwrap_or_else(default_root));
     match command {
-        Command::Create(flags) => drop(lifecycle::create(&order(flags)?, &states()?)?),
+        Command::Create(flags) => drop(lifecycle::create(&order(flags, global)?, &states()?)?),
         Command::Start { id } => warn(global, &lifecycle::start(&id, &states()?)?),
         Command::Run(flags) => return run(flags, global, &states()?),
         Command::State { id } => look::state(&states()?, &id)?,
@@ -74,11 +74,12 @@ fn default_root() -> PathBuf {
 }
 
 /// What the flags and the bundle ask for.
-fn order(flags: Create) -> Result<Order> {
+fn order(flags: Create, global: &Global) -> Result<Order> {
     let bundle = flags.bundle.canonicalize().during("find the bundle", flags.bundle.display())?;
     let path = bundle.join("config.json");
     let text = fs::read(&path).during("read", path.display())?;
-    let config: Spec = serde_json::from_slice(&text).map_err(std::io::Error::from).during("read", path.display())?;
+    let Config { spec: config, warnings } = Config::read(&text)?;
+    warn(global, &warnings);
     let (mut plan, missing) = leave_out_unwritten(Plan::from_spec(&flags.id, &config, &bundle)?);
     // Nothing that a configuration asks for is left out.
     missing.first().map_or(Ok(()), |lab| steps::require(lab.number))?;
@@ -97,7 +98,7 @@ fn order(flags: Create) -> Result<Order> {
 
 /// create, start, and unless it is to be left alone, wait and delete.
 fn run(flags: Run, global: &Global, states: &StateDir) -> Result<i32> {
-    let order = order(flags.create)?;
+    let order = order(flags.create, global)?;
     let made = lifecycle::create(&order, states)?;
     let started = lifecycle::start(&order.plan.id, states).map(|errors| warn(global, &errors));
     if started.is_ok() && flags.detach {
@@ -111,10 +112,10 @@ fn run(flags: Run, global: &Global, states: &StateDir) -> Result<i32> {
 }
 
 /// Tells what went wrong and changed nothing.
-fn warn(global: &Global, errors: &[Error]) {
-    for error in errors {
-        eprintln!("runbox: warning: {error}");
-        log::write(global, "warning", &error.to_string());
+fn warn(global: &Global, messages: &[impl Display]) {
+    for message in messages {
+        eprintln!("runbox: warning: {message}");
+        log::write(global, "warning", &message.to_string());
     }
 }
 
