@@ -1,21 +1,34 @@
 //! What the container finds mounted, each by a verb of lab 04 or 06, before the root is switched.
 //!
+//! | file | what it places |
+//! |---|---|
+//! | here | what every container has |
+//! | `fs` | other file systems, and trees with other options |
+//! | `cgroups` | the container's control groups |
+//! | `devices` | device nodes |
+//! | `guard` | nothing: it says what must not be placed where |
+//!
 //! The root file system is somebody else's work: no path in it is used but as [`volume::open_inside`] finds it.
 
-use std::fs::{self, File, Metadata};
+mod cgroups;
+mod devices;
+mod fs;
+mod guard;
+
+use std::fs::{File, Metadata, create_dir, metadata};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use model::plan::{Access, Bind, Device, Mount, Tmpfs};
+use model::plan::{Access, Bind, Mount, Tmpfs};
 use model::tree::place;
 use model::{During, Error, Node, Plan, Result};
 use nix::errno::Errno;
-use nix::fcntl::AtFlags;
 use nix::mount::{MsFlags, mount};
-use nix::sys::stat::{Mode, SFlag, fstat, makedev, mknodat, umask};
-use nix::unistd::{Gid, Uid, fchdir, fchownat};
+use nix::unistd::fchdir;
+
+use guard::What;
 
 use super::copy_up::copy_up;
 use super::trees::{Trees, attach};
@@ -25,14 +38,18 @@ use crate::steps::{mounts, volume, written};
 /// the container's own. `rootfs` is where its root file system is, if it has one.
 pub fn furnish(plan: &Plan, rootfs: Option<&Path>, trees: &Trees) -> Result<()> {
     let path = rootfs.unwrap_or(Path::new("/"));
-    let root = Root { fd: File::open(path).during("open", path.display())?.into(), rootfs, trees };
+    let fd: OwnedFd = File::open(path).during("open", path.display())?.into();
+    let root = Root { path: guard::path(fd.as_fd())?, fd, rootfs, trees, new_cgroup: plan.new_cgroup };
     for mount in &plan.mounts {
         root.place(mount).map_err(|error| at(error, mount.at()))?;
+    }
+    if plan.lacks_devices && written(6) {
+        root.complete_dev().map_err(|error| at(error, Path::new("/dev")))?;
     }
     for device in &plan.devices {
         root.place_device(device).map_err(|error| at(error, &device.at))?;
     }
-    if plan.terminal && plan.mounts.iter().any(|mount| matches!(mount, Mount::Dev(_))) {
+    if plan.terminal && (plan.lacks_devices || plan.mounts.iter().any(|mount| matches!(mount, Mount::Dev(_)))) {
         root.name_the_terminal().map_err(|error| at(error, Path::new("/dev/console")))?;
     }
     for path in &plan.masked_paths {
@@ -52,38 +69,44 @@ pub fn close_the_root() -> Result<()> {
 /// The directory that is to be `/`.
 struct Root<'a> {
     fd: OwnedFd,
+    path: PathBuf,
     /// `None` when it is the caller's own: then it is the host's, and nothing is made in it.
     rootfs: Option<&'a Path>,
     trees: &'a Trees,
+    new_cgroup: bool,
 }
 
 impl Root<'_> {
     fn place(&self, mount: &Mount) -> Result<()> {
         match mount {
-            Mount::Proc(at) => self.place_by_path(at, mounts::mount_proc),
-            Mount::Mqueue(at) => match self.place_by_path(at, mounts::mount_mqueue) {
+            Mount::Proc(at) => self.place_by_path(at, What::Kernels { is_proc: true }, mounts::mount_proc),
+            Mount::Mqueue(at) => match self.place_by_path(at, What::Other, mounts::mount_mqueue) {
                 // A root file system without a place for it does without.
                 Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
                 result => result,
             },
             Mount::Dev(at) => self.place_dev(at),
             Mount::Pts(at) => {
-                let point = self.make(at, Node::Directory)?;
+                let point = self.point(at, Node::Directory, What::Other)?;
                 let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
                 let data = Some("newinstance,ptmxmode=0666,mode=0620");
                 mount_fs("devpts", &point, flags, data)
             }
             Mount::Tmpfs(tmpfs) => self.place_tmpfs(tmpfs),
-            Mount::Bind(bind) => self.place_bind(bind),
+            Mount::Bind(bind) if bind.is_plain() => self.place_bind(bind),
+            Mount::Bind(bind) => self.place_tree(bind),
+            Mount::Cgroup(fs) => self.place_cgroups(fs),
+            Mount::Fs(fs) => self.place_fs(fs),
+            Mount::Change(change) => self.place_change(change),
         }
     }
 
-    fn place_by_path(&self, at: &Path, verb: fn(&Path) -> Result<()>) -> Result<()> {
+    fn place_by_path(&self, at: &Path, what: What<'_>, verb: fn(&Path) -> Result<()>) -> Result<()> {
         match self.rootfs {
             None => verb(at),
             // Not by its /proc/self/fd path: that is a symbolic link, which not every call that mounts follows.
             Some(_) if written(6) => {
-                fchdir(self.make(at, Node::Directory)?).during("fchdir", at.display())?;
+                fchdir(self.point(at, Node::Directory, what)?).during("fchdir", at.display())?;
                 verb(Path::new("."))
             }
             Some(rootfs) => verb(&before_lab_06(rootfs, at)?),
@@ -91,7 +114,7 @@ impl Root<'_> {
     }
 
     fn place_dev(&self, at: &Path) -> Result<()> {
-        let point = self.make(at, Node::Directory)?;
+        let point = self.point(at, Node::Directory, What::Other)?;
         // Not lab 06's tmpfs: on a file system that is mounted nodev, a device node cannot be opened.
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME;
         mount_fs("tmpfs", &point, flags, Some("mode=755,size=65536k"))?;
@@ -99,15 +122,16 @@ impl Root<'_> {
     }
 
     fn place_tmpfs(&self, Tmpfs { at, size_bytes, mode, read_only }: &Tmpfs) -> Result<()> {
-        volume::mount_tmpfs(self.make(at, Node::Directory)?.as_fd(), *size_bytes, *mode)?;
+        volume::mount_tmpfs(self.point(at, Node::Directory, What::Other)?.as_fd(), *size_bytes, *mode)?;
         if *read_only { volume::remount_read_only(self.find(at)?.as_fd()) } else { Ok(()) }
     }
 
     fn place_bind(&self, Bind { source, at, access, copy_up: copies, .. }: &Bind) -> Result<()> {
-        let tree = self.trees.get(at);
+        let tree = self.trees.get(at, source);
         let source = &tree.map_or_else(|| source.clone(), |tree| place(tree.as_fd()));
-        let origin = fs::metadata(source).during("stat", source.display())?;
-        let point = self.make(at, if origin.is_dir() { Node::Directory } else { Node::File })?;
+        let origin = metadata(source).during("stat", source.display())?;
+        let node = if origin.is_dir() { Node::Directory } else { Node::File };
+        let point = self.point(at, node, What::Tree(source))?;
         if *copies {
             copy_up(&place(point.as_fd()), source)?;
         }
@@ -122,44 +146,15 @@ impl Root<'_> {
         }
     }
 
-    /// Makes a node of the device, or binds the host's own where none can be made, in a user namespace.
-    fn place_device(&self, device: &Device) -> Result<()> {
-        let (parent, name) = (device.at.parent().unwrap_or(Path::new("/")), device.at.file_name().unwrap_or_default());
-        let parent = self.make(parent, Node::Directory)?;
-        let kind = if device.kind == 'b' { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
-        let number = makedev(device.number.0, device.number.1);
-        // What the umask has, mknod takes from the mode. This process has one thread, so nobody else notices.
-        let usual = umask(Mode::empty());
-        let made = mknodat(&parent, name, kind, Mode::from_bits_retain(device.mode), number);
-        umask(usual);
-        match made {
-            Ok(()) => {
-                let (owner, group) = (Uid::from_raw(device.owner.0), Gid::from_raw(device.owner.1));
-                fchownat(&parent, name, Some(owner), Some(group), AtFlags::AT_SYMLINK_NOFOLLOW).during("chown", "it")
-            }
-            Err(Errno::EPERM) => volume::bind(&device.source, self.make(&device.at, Node::File)?.as_fd()),
-            // `--device /dev/zero`, which is there in any case.
-            Err(Errno::EEXIST) if fstat(self.find(&device.at)?).is_ok_and(|file| file.st_rdev == number) => Ok(()),
-            Err(errno) => Err(errno).during("mknod", device.source.display()),
-        }
-    }
-
     /// Makes what is at `at` read-only, if it is there: a mount can be, so it is bound onto itself.
     fn protect(&self, at: &Path) -> Result<()> {
         let point = match self.find(at) {
             Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
             point => point?,
         };
-        let origin = fs::metadata(place(point.as_fd())).during("stat", at.display())?;
+        let origin = metadata(place(point.as_fd())).during("stat", at.display())?;
         volume::bind(&place(point.as_fd()), point.as_fd())?;
         volume::remount_read_only(self.find_again(at, &origin)?.as_fd())
-    }
-
-    /// The command's terminal is the host's /dev/pts/N, which the container does not have: `tty` and `ttyname(3)`
-    /// find it as /dev/console.
-    fn name_the_terminal(&self) -> Result<()> {
-        let terminal = fs::read_link("/proc/self/fd/0").during("readlink", "/proc/self/fd/0")?;
-        volume::bind(&terminal, self.make(Path::new("/dev/console"), Node::File)?.as_fd())
     }
 
     /// The place for a mount; in a root file system of the container's own it is made when it is missing.
@@ -181,7 +176,7 @@ impl Root<'_> {
     /// something on the way meanwhile.
     fn find_again(&self, at: &Path, origin: &Metadata) -> Result<OwnedFd> {
         let found = self.find(at)?;
-        let is = fs::metadata(place(found.as_fd())).during("stat", at.display())?;
+        let is = metadata(place(found.as_fd())).during("stat", at.display())?;
         if (is.dev(), is.ino()) == (origin.dev(), origin.ino()) {
             return Ok(found);
         }
@@ -208,7 +203,7 @@ fn at(error: Error, path: &Path) -> Error {
 fn before_lab_06(rootfs: &Path, at: &Path) -> Result<PathBuf> {
     let point = rootfs.join(at.strip_prefix("/").unwrap_or(at));
     if !point.exists() {
-        fs::create_dir(&point).during("mkdir", point.display())?;
+        create_dir(&point).during("mkdir", point.display())?;
     }
     match point.canonicalize().during("find", point.display())? {
         real if real == point && real.is_dir() => Ok(point),

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use model::plan::Names;
 use model::{Cgroup, During, Kept, Message, NsKind, Oci, Plan, Propagation, Result, Status, exit};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
@@ -25,14 +26,13 @@ use super::door::Door;
 use super::exec::{exec, exit_now, find, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
-use super::hold;
 use super::hooks::{self, Told};
 use super::layer;
 use super::network;
 use super::run::goes_there_itself;
-use super::security;
 use super::terminal::{self, Slave};
 use super::trees::Trees;
+use super::{propagation, security, settings};
 use crate::steps::{ipc, join, limits, mounts, pid, root, uts};
 
 /// What the child needs from before the fork.
@@ -57,13 +57,8 @@ pub struct Child<'a> {
 /// Becomes the container. The process never returns into the frames that it was forked from: they are the
 /// parent's, and their destructors too.
 pub fn main(plan: &Plan, child: Child<'_>) -> ! {
-    report(|report| story(plan, child, report))
-}
-
-/// Takes steps in a process that was forked off, and tells what went wrong to whoever `steps` has put on the line.
-pub(super) fn report(steps: impl FnOnce(&mut Option<ChildEnd>) -> Result<Infallible>) -> ! {
     let mut report = None;
-    let told = catch_unwind(AssertUnwindSafe(|| steps(&mut report)));
+    let told = catch_unwind(AssertUnwindSafe(|| story(plan, child, &mut report)));
     let (message, code) = match told {
         Ok(Err(error)) => (Message::from(&error), exit::code(&error)),
         Err(_) => (Message::panicked("a step panicked; its words are above"), exit::FAILED),
@@ -102,9 +97,14 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if plan.new_net {
         network::loopback_alone()?;
     }
-    if plan.new_mnt {
-        leave_the_hosts_mounts()?;
+    if let Some(offsets) = &plan.time {
+        settings::enter_time(offsets)?;
     }
+    if plan.new_mnt {
+        leave_the_hosts_mounts(plan)?;
+    }
+    // While /proc is the host's still.
+    settings::tell_the_kernel(plan)?;
     if plan.joins(NsKind::Mnt) {
         // Somebody else has furnished it. The root is found where this process is by now.
         let path = plan.rootfs.as_deref().unwrap_or(Path::new("/"));
@@ -112,27 +112,29 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     } else {
         // While the old root is in sight, where the volumes are, and after the namespaces that proc and mqueue show.
         let rootfs = layer::rootfs(plan, child.layer, &child.trees)?;
+        if let (Some(_), Some(rootfs)) = (plan.crossing(), &rootfs) {
+            propagation::cut_off(rootfs)?;
+        }
         furnish(plan, rootfs.as_deref(), &child.trees)?;
         if let Some((_, oci)) = &child.door {
             at_the_switch(plan, oci, parent)?;
         }
-        if let Some(rootfs) = &rootfs {
-            root::enter_pivot_root(rootfs)?;
+        match (&rootfs, plan.crossing()) {
+            (Some(rootfs), None) => root::enter_pivot_root(rootfs)?,
+            (Some(rootfs), Some(_)) => propagation::enter(rootfs)?,
+            (None, _) => {}
         }
     }
     // They are mounts of the container by now, or nobody's: no way out is left open.
     drop(child.trees);
+    if let Some(spread) = plan.propagation.filter(|_| plan.new_mnt) {
+        propagation::settle(spread)?;
+    }
+    let has_root = plan.rootfs.is_some() && !plan.joins(NsKind::Mnt);
+    enter_cwd(&plan.cwd, has_root)?;
     if plan.read_only_root && plan.new_mnt {
         // Not before: mount points had to be made in it, and the switch makes a mount of its own.
         close_the_root()?;
-    }
-    chdir(&plan.cwd).during("chdir", plan.cwd.display())?;
-    // What the caller has left open is open still, and /proc/self/fd/N leads to it: the host's, CVE-2024-21626. A directory that
-    // does not lie below the root has no path from there.
-    getcwd().during("getcwd", format_args!("{}, which is not in the container", plan.cwd.display()))?;
-    if let Some(score) = plan.oom_score_adj {
-        fs::write("/proc/self/oom_score_adj", score.to_string())
-            .during("write", format_args!("{score} to oom_score_adj"))?;
     }
     // What Rust and the parent's watch changed: a program expects an empty mask and the default actions.
     reset_signals()?;
@@ -140,6 +142,7 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         // Because every step before it may have left a descriptor open.
         root::seal_fds()?;
     }
+    settings::settle(plan)?;
     security::give_up_power(plan, has_a_leash.then_some(&*parent))?;
     if let Some((door, oci)) = child.door {
         wait_at(&door, plan, report)?;
@@ -152,7 +155,7 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if let Some(hold) = hold {
         go_on_as_child_of_an_init(plan, hold)?;
     }
-    if plan.hold { hold::stay() } else { exec(plan) }
+    exec(plan)
 }
 
 /// The hooks that see the container's namespaces while the host's files are in sight: the parent's first, then those that are called
@@ -163,6 +166,22 @@ fn at_the_switch(plan: &Plan, oci: &Oci, parent: &mut ChildEnd) -> Result<()> {
     }
     let told = Told { oci, id: &plan.id, status: Status::Creating, pid: getpid().as_raw() };
     hooks::run(&plan.hooks.create_container, "createContainer", told)
+}
+
+/// Enters the working directory, which is made when it is missing from a root file system of the container's own.
+fn enter_cwd(cwd: &Path, may_be_made: bool) -> Result<()> {
+    let entered = match chdir(cwd) {
+        Err(Errno::ENOENT) if may_be_made => {
+            fs::create_dir_all(cwd).during("mkdir", cwd.display())?;
+            chdir(cwd)
+        }
+        entered => entered,
+    };
+    entered.during("chdir", cwd.display())?;
+    // What the caller has left open is open still, and /proc/self/fd/N leads to it: the host's, CVE-2024-21626. A directory that
+    // does not lie below the root has no path from there.
+    getcwd().during("getcwd", format_args!("{}, which is not in the container", cwd.display()))?;
+    Ok(())
 }
 
 /// Tells the parent that all is made, which may end then, and waits for whoever starts it: from here on those are told.
@@ -178,12 +197,15 @@ fn wait_at(door: &Door, plan: &Plan, report: &mut Option<ChildEnd>) -> Result<()
 
 /// Lab 04's two steps, and a look after each: what follows changes mounts, and on the host's it would be a
 /// disaster. So a verb that says Ok and did nothing is caught here, before anything is mounted.
-fn leave_the_hosts_mounts() -> Result<()> {
+fn leave_the_hosts_mounts(plan: &Plan) -> Result<()> {
     let namespace = || fs::metadata("/proc/self/ns/mnt").map(|file| file.ino()).during("stat", "/proc/self/ns/mnt");
     let host = namespace()?;
     mounts::unshare_mounts()?;
     if namespace()? == host {
         return refuse("unshare_mounts returned Ok, and this is still the host's mount namespace");
+    }
+    if let Some(spread) = plan.crossing() {
+        return propagation::prepare(spread.how);
     }
     mounts::set_propagation(Path::new("/"), Propagation::Private)?;
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").during("read", "/proc/self/mountinfo")?;

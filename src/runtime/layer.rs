@@ -88,7 +88,7 @@ impl Drop for Held<'_> {
 /// namespace.
 pub fn rootfs(plan: &Plan, kept: Option<&Kept>, trees: &Trees) -> Result<Option<PathBuf>> {
     let (Some(kept), Some(_), Some(lower)) = (kept, &plan.layer, &plan.rootfs) else { return trees.rootfs(plan) };
-    let (place, lower) = match (trees.layer(), trees.get(Path::new("/"))) {
+    let (place, lower) = match (trees.layer(), trees.root()) {
         // Root's directories are closed to root in there.
         (Some(layer), Some(lower)) => {
             attach_at(layer, Path::new(PLACE))?;

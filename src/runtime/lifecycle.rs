@@ -33,7 +33,7 @@ use super::run::{Leash, binds, goes_there_itself, is_root};
 use super::terminal::{Slave, Window};
 use super::trees::Trees;
 use super::userns::Userns;
-use super::{cgroup, console, pidfd};
+use super::{cgroup, console, pidfd, settings};
 use crate::steps::{cpu, pid};
 
 /// A container that is asked for.
@@ -89,7 +89,7 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
     let userns = joined.userns(plan, claim.directory())?;
     let trees = match (&plan.ids, &userns) {
         (Some(maps), Some(userns)) if is_root() => Trees::open(plan, maps, userns.as_fd(), claim.directory())?,
-        _ => Trees::default(),
+        _ => Trees::mapped(plan)?,
     };
     let (window, slave) = terminal(plan, looker, &claim)?;
     if let (Some(slave), Some(maps), true) = (&slave, &plan.ids, is_root()) {
@@ -119,6 +119,7 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
     if let Some(group) = group.filter(|_| !goes_there_itself(plan)) {
         cpu::join(group, child)?;
     }
+    settings::limit_from_outside(plan, child)?;
     let hooks = &plan.hooks;
     if plan.new_pid && userns.is_none() && *hooks != Hooks::default() {
         hooks::back_to_own_pids()?;
@@ -155,7 +156,7 @@ fn terminal(plan: &Plan, looker: &Looker, claim: &model::Claim) -> Result<(Optio
         _ if !plan.terminal => (None, None),
         Looker::Socket(path) => (None, Some(console::open(path, None)?)),
         Looker::Caller => {
-            let (window, slave) = Window::open(plan.stdin, Some(claim))?;
+            let (window, slave) = Window::open(plan.stdin, claim)?;
             (Some(window), Some(slave))
         }
     })

@@ -1,6 +1,6 @@
 //! The steps that take power from the command. Nothing that needs any comes after them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use model::caps::{CapSet, CapSets};
 use model::plan::seccomp::Policy;
 use model::{During, Plan, Result};
+use nix::errno::Errno;
 use nix::unistd::Pid;
 use serde_json::json;
 
 use super::console::hand_over;
 use super::handshake::ChildEnd;
+use super::{proc, settings};
 use crate::steps::{caps, pid, seccomp};
 
 const STATUS: &str = "/proc/self/status";
@@ -26,8 +28,13 @@ fn needs_admin(plan: &Plan) -> bool {
 pub fn give_up_power(plan: &Plan, parent: Option<&ChildEnd>) -> Result<()> {
     let kept = if needs_admin(plan) { CapSet::SYS_ADMIN } else { CapSet::EMPTY };
     if let Some(sets) = &plan.caps {
-        let (permitted, effective) = (sets.permitted.or(kept), sets.effective.or(kept));
-        caps::confine(&CapSets { permitted, effective, ..*sets }, &plan.user)?;
+        // What cannot be granted is left out: OCI runtime-spec, config, "Linux Process".
+        let own = settings::permitted()?;
+        let permitted = sets.permitted.or(kept).and(own);
+        let effective = sets.effective.or(kept).and(permitted);
+        let (inheritable, bounding) = (sets.inheritable.and(own), sets.bounding);
+        let ambient = sets.ambient.and(permitted).and(inheritable);
+        caps::confine(&CapSets { permitted, effective, inheritable, bounding, ambient }, &plan.user)?;
         if let Some(parent) = parent {
             // Whoever changes the user takes this back.
             pid::die_with_parent()?;
@@ -81,13 +88,14 @@ fn is_given_up(mut status: File, sets: &CapSets) -> Result<()> {
 
 /// AppArmor's and SELinux's word for what the next exec makes of this process. Source: proc_pid_attr(5).
 fn label(plan: &Plan) -> Result<()> {
-    let write =
-        |path: &'static str, text: &str| fs::write(path, text).during("write", format_args!("{text:?} to {path}"));
     if let Some(profile) = &plan.apparmor {
-        let own = "/proc/self/attr/apparmor/exec";
-        write(if Path::new(own).exists() { own } else { "/proc/self/attr/exec" }, &format!("exec {profile}"))?;
+        let text = format!("exec {profile}");
+        match proc::write("self/attr/apparmor/exec", &text) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => proc::write("self/attr/exec", &text)?,
+            result => result?,
+        }
     }
-    plan.selinux.as_ref().map_or(Ok(()), |label| write("/proc/self/attr/exec", label))
+    plan.selinux.as_ref().map_or(Ok(()), |label| proc::write("self/attr/exec", label))
 }
 
 fn filter(plan: &Plan, policy: &Policy, listener: Option<(UnixStream, Pid)>) -> Result<()> {

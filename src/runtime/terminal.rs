@@ -15,7 +15,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -55,12 +55,6 @@ impl Slave {
     }
 }
 
-impl AsFd for Slave {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 /// In the child: makes the slave its terminal, or /dev/null its input, as the plan says.
 pub fn take(plan: &Plan, slave: Option<Slave>) -> Result<()> {
     if plan.is_supervised() || plan.terminal {
@@ -70,6 +64,11 @@ pub fn take(plan: &Plan, slave: Option<Slave>) -> Result<()> {
     if let Some(Slave(slave)) = slave {
         // SAFETY: the ioctl takes an integer; the descriptor is open.
         unsafe { become_controlling(slave.as_raw_fd(), 0) }.during("ioctl TIOCSCTTY", "the terminal")?;
+        if let Some((ws_row, ws_col)) = plan.console_size {
+            let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+            // SAFETY: the ioctl reads a Winsize, which outlives the call.
+            unsafe { set_size(slave.as_raw_fd(), &raw const size) }.during("ioctl TIOCSWINSZ", "the terminal")?;
+        }
         dup2_stdin(&slave).during("dup2", "stdin")?;
         dup2_stdout(&slave).during("dup2", "stdout")?;
         dup2_stderr(&slave).during("dup2", "stderr")?;
@@ -95,9 +94,9 @@ pub struct Window {
 
 impl Window {
     /// Makes a terminal, of the size of the caller's when there is one, and starts to copy between the two;
-    /// from standard input only `with_stdin`. It ends by itself when nobody has the slave open any more; a `claim` is the
+    /// from standard input only `with_stdin`. It ends by itself when nobody has the slave open any more; `claim` is the
     /// parent's alone.
-    pub fn open(with_stdin: bool, claim: Option<&Claim>) -> Result<(Window, Slave)> {
+    pub fn open(with_stdin: bool, claim: &Claim) -> Result<(Window, Slave)> {
         let size = callers_size();
         let pair = openpty(size.as_ref(), None).during("openpty", "/dev/ptmx")?;
         for end in [&pair.master, &pair.slave] {
@@ -111,9 +110,7 @@ impl Window {
             }
             ForkResult::Child => {
                 drop((pair.slave, closed));
-                if let Some(claim) = claim {
-                    claim.let_go();
-                }
+                claim.let_go();
                 let shown = catch_unwind(AssertUnwindSafe(|| show(pair.master.into(), with_stdin)));
                 drop(open);
                 exit_now(i32::from(!matches!(shown, Ok(Ok(())))))

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 
 use model::caps::FileCaps;
 use model::ids::{IdMaps, IdRange, outside};
-use model::plan::Mount;
+use model::plan::Bind;
 use model::{During, Error, Plan, Result};
 use nix::errno::Errno;
 
 use super::copy_up::copy_up;
 use super::mount_attr;
+use super::run::binds;
 use crate::steps::{caps, userns, written};
 
 /// Where the root file system is attached: any directory that is there on every machine. It is out of sight from then on,
@@ -30,8 +31,15 @@ pub const PLACE: &str = "/tmp";
 /// Trees by the place inside where they are to be seen; `/` is the root file system's.
 #[derive(Debug, Default)]
 pub struct Trees {
-    places: Vec<(PathBuf, OwnedFd)>,
+    places: Vec<Tree>,
     layer: Option<OwnedFd>,
+}
+
+#[derive(Debug)]
+struct Tree {
+    at: PathBuf,
+    source: PathBuf,
+    fd: OwnedFd,
 }
 
 impl Trees {
@@ -43,24 +51,35 @@ impl Trees {
                 Err(error) if cannot_be(&error) => shifted(rootfs, plan.rootfs_from_host, maps, directory),
                 tree => tree,
             };
-            places.push((PathBuf::from("/"), private(tree?)?));
+            places.push(Tree { at: "/".into(), source: rootfs.clone(), fd: private(tree?)? });
         }
-        for mount in &plan.mounts {
-            let Mount::Bind(bind) = mount else { continue };
+        for bind in binds(plan) {
             // Not unless somebody asks for it: root inside would write as root outside, a set-user-ID program for everybody there too.
             // Volumes of ours are in directories that nobody else can enter.
-            let mapped = if bind.idmap { userns::idmapped(&bind.source, userns) } else { clone(&bind.source) };
+            let mapped = match &bind.mapping {
+                Some(_) => mapped(bind),
+                None if bind.keep_owners => userns::idmapped(&bind.source, userns),
+                None => clone(&bind.source, bind.recursive),
+            };
             let tree = match mapped {
-                Err(error) if cannot_be(&error) => {
+                Err(error) if bind.mapping.is_none() && cannot_be(&error) => {
                     tell(&bind.source, "what is in there is nobody's in the container");
-                    clone(&bind.source)
+                    clone(&bind.source, bind.recursive)
                 }
                 tree => tree,
-            };
-            places.push((bind.at.clone(), private(tree?)?));
+            }?;
+            places.push(Tree { at: bind.at.clone(), source: bind.source.clone(), fd: cut_off(tree, bind)? });
         }
-        let layer = plan.layer.as_ref().map(|layer| private(clone(&layer.directory)?)).transpose()?;
+        let layer = plan.layer.as_ref().map(|layer| private(clone(&layer.directory, true)?)).transpose()?;
         Ok(Trees { places, layer })
+    }
+
+    /// Opens what the owners of a bind's files are mapped for, in the caller's user namespace: nothing else needs root's hand.
+    pub fn mapped(plan: &Plan) -> Result<Trees> {
+        let mapped = binds(plan).filter(|bind| bind.mapping.is_some()).map(|bind| {
+            Ok(Tree { at: bind.at.clone(), source: bind.source.clone(), fd: cut_off(mapped(bind)?, bind)? })
+        });
+        Ok(Trees { places: mapped.collect::<Result<_>>()?, layer: None })
     }
 
     /// The tree of the container's own layer.
@@ -68,14 +87,19 @@ impl Trees {
         self.layer.as_ref().map(AsFd::as_fd)
     }
 
-    /// The tree for the place `at`.
-    pub fn get(&self, at: &Path) -> Option<BorrowedFd<'_>> {
-        self.places.iter().find(|(place, _)| place == at).map(|(_, tree)| tree.as_fd())
+    /// The tree of `source` for the place `at`.
+    pub fn get(&self, at: &Path, source: &Path) -> Option<BorrowedFd<'_>> {
+        self.places.iter().find(|tree| tree.at == at && tree.source == source).map(|tree| tree.fd.as_fd())
+    }
+
+    /// The root file system's.
+    pub fn root(&self) -> Option<BorrowedFd<'_>> {
+        self.places.iter().find(|tree| tree.at == Path::new("/")).map(|tree| tree.fd.as_fd())
     }
 
     /// The plan's root file system as a path: where it is, or where it is attached now.
     pub fn rootfs(&self, plan: &Plan) -> Result<Option<PathBuf>> {
-        let Some(tree) = self.get(Path::new("/")) else { return Ok(plan.rootfs.clone()) };
+        let Some(tree) = self.root() else { return Ok(plan.rootfs.clone()) };
         attach_at(tree, Path::new(PLACE))?;
         Ok(Some(PLACE.into()))
     }
@@ -95,6 +119,24 @@ pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
         libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags)
     };
     Errno::result(status).map(drop).during("move_mount", "a tree that was opened before")
+}
+
+/// The tree of a bind whose files have the owners of its mapping. Source: mount_setattr(2), "ID-mapped mounts".
+fn mapped(bind: &Bind) -> Result<OwnedFd> {
+    let Some((maps, recursive)) = &bind.mapping else { return clone(&bind.source, bind.recursive) };
+    let userns = userns::create(maps)?;
+    let tree = clone(&bind.source, bind.recursive)?;
+    let mapping =
+        libc::mount_attr { attr_set: libc::MOUNT_ATTR_IDMAP, userns_fd: userns.as_raw_fd() as u64, ..mount_attr::KEPT };
+    let flags = libc::AT_EMPTY_PATH | if *recursive { libc::AT_RECURSIVE } else { 0 };
+    mount_attr::set(tree.as_raw_fd(), c"", flags, &mapping)
+        .during("mount_setattr MOUNT_ATTR_IDMAP", bind.source.display())?;
+    Ok(tree)
+}
+
+/// What is mounted on a bind stays in the container, unless it is to hear of the host's mounts.
+fn cut_off(tree: OwnedFd, bind: &Bind) -> Result<OwnedFd> {
+    if bind.spread.is_empty() { private(tree) } else { Ok(tree) }
 }
 
 /// Cuts a tree off from the mounts that it is a copy of: what is mounted on it would appear on them, for the whole host to
@@ -126,7 +168,7 @@ fn shifted(rootfs: &Path, is_ours: bool, maps: &IdMaps, directory: &Path) -> Res
         copy_up(rootfs, &own)?;
     }
     shift(&own, maps)?;
-    clone(&own)
+    clone(&own, true)
 }
 
 /// Gives `path`, and all that is in it, to whom `maps` says.
@@ -156,10 +198,11 @@ fn shift(path: &Path, maps: &IdMaps) -> Result<()> {
     Ok(())
 }
 
-/// A copy of the mount at `source`, with those below it, as they are. Source: open_tree(2).
-fn clone(source: &Path) -> Result<OwnedFd> {
+/// A copy of the mount at `source`, as it is; a recursive one with those below it. Source: open_tree(2).
+pub fn clone(source: &Path, recursive: bool) -> Result<OwnedFd> {
     let path = CString::new(source.as_os_str().as_bytes()).map_err(io::Error::from).during("open_tree", "the path")?;
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
+    let below = if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | below;
     // SAFETY: a C string that outlives the call; a descriptor that comes back is nobody else's.
     unsafe {
         let fd = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags);

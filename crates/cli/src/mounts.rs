@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use model::plan::{COPY_UP, MAKE_SOURCE};
+use model::plan::{COPY_UP, KEEP_OWNERS, MAKE_SOURCE};
 use model::{Error, Layers, Result, VolumeDir, size, volumes};
 use oci_spec::runtime::{Mount, MountBuilder};
 
@@ -49,7 +49,11 @@ pub(crate) fn asked(run: &Run, places: &Places) -> Result<Vec<Asked>> {
     asked.extend(run.tmpfs.iter().map(|flag| read_tmpfs(flag)).collect::<Result<Vec<_>>>()?);
     // A mount hides what was mounted below its place before.
     asked.sort_by_key(|mount| mount.at.components().count());
-    Ok(asked)
+    let is_twice = |mount: &&Asked| asked.iter().filter(|other| other.at == mount.at).count() > 1;
+    match asked.iter().find(is_twice) {
+        Some(mount) => Err(Error::invalid("mount point", mount.at.to_string_lossy(), "one mount for each place")),
+        None => Ok(asked),
+    }
 }
 
 /// What every container gets and, after it, what was `asked` for, which takes the place of a default.
@@ -93,8 +97,11 @@ impl Sources<'_> {
             None => self.places.container.join(format!("volume-{}", self.count)),
         };
         let copy = copy.then_some(COPY_UP);
-        let options =
-            ["rbind", "rprivate", access, "idmap", MAKE_SOURCE].into_iter().chain(copy).map(str::to_owned).collect();
+        let options = ["rbind", "rprivate", access, KEEP_OWNERS, MAKE_SOURCE]
+            .into_iter()
+            .chain(copy)
+            .map(str::to_owned)
+            .collect();
         Ok(Asked { kind: "bind", source, at, options })
     }
 }
@@ -131,7 +138,7 @@ fn read_volume(flag: &str, sources: &Sources) -> Result<Asked> {
             // As a shell would say it from here; the kernel finds what is behind `..` and links.
             let path = std::path::absolute(path).or(Err(invalid()))?;
             let mut bind = bind(path, at, access, true);
-            bind.options.extend(idmap.then(|| "idmap".to_owned()));
+            bind.options.extend(idmap.then(|| KEEP_OWNERS.to_owned()));
             Ok(bind)
         }
         name => sources.volume(name, at, access, copy),
@@ -158,7 +165,8 @@ fn memory(at: PathBuf, options: Vec<String>) -> Option<Asked> {
         kind: "tmpfs",
         source: "tmpfs".into(),
         at,
-        options,
+        // As the flag has it, every one is.
+        options: options.into_iter().chain(["nosuid", "nodev", "noexec"].map(str::to_owned)).collect(),
     })
 }
 

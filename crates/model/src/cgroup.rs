@@ -18,7 +18,7 @@ use nix::unistd::{AccessFlags, Pid, access};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{During, Error, Result};
-pub use hierarchy::{Hierarchy, hierarchies};
+pub use hierarchy::{Hierarchy, hierarchies, mounted_hierarchies};
 pub use part::Part;
 
 /// The group below one's own into which its processes are moved, where v2 wants the group itself empty.

@@ -2,6 +2,7 @@
 //! nothing is relative and nothing is left to be checked.
 
 use std::ffi::CString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
@@ -13,22 +14,28 @@ use crate::namespace::NsKind;
 use hooks::Hooks;
 use seccomp::Policy;
 
+mod check;
 mod devices;
 pub mod hooks;
 mod join;
+mod kernel;
 mod mount;
+mod options;
 mod process;
 mod resources;
 mod root;
+mod schedule;
 pub mod seccomp;
 
 pub use devices::{Device, DeviceAccess, DeviceRule};
 pub use join::Join;
-pub use mount::{Access, Bind, COPY_UP, MAKE_SOURCE, Mount, Tmpfs};
-pub use process::User;
-pub use process::caps;
+pub use kernel::{Sysctl, TimeOffset};
+pub use mount::{Access, Bind, COPY_UP, Change, Fs, KEEP_OWNERS, MAKE_SOURCE, Mount, Tmpfs};
+pub use options::{Attributes, Spread};
+pub use process::{Rlimit, User};
 pub use resources::{Cpu, Io, IoKind, IoLimit, Memory, Resources};
 pub use root::{Driver, Layer};
+pub use schedule::{Affinity, MemoryPolicy, Turn};
 
 /// The longest name that the UTS namespace takes, in bytes (`__NEW_UTS_LEN`).
 pub const NAME_MAX_BYTES: usize = 64;
@@ -36,8 +43,6 @@ pub const NAME_MAX_BYTES: usize = 64;
 pub const INIT: &str = "org.boxwright.init";
 /// Annotation: the command gets the caller's standard input (Docker's `-i`).
 pub const STDIN: &str = "org.boxwright.stdin";
-/// Annotation: there is no command; its first process holds its namespaces, for others to share.
-pub const HOLD: &str = "org.boxwright.hold";
 /// Annotation: build the root file system, before the start, from this machine's own programs.
 pub const FROM_HOST: &str = "org.boxwright.rootfs-from-host";
 
@@ -74,8 +79,6 @@ pub struct Plan {
     pub stdin: bool,
     /// Whether PID 1 is an init of ours and the command its child.
     pub init: bool,
-    /// Whether its first process is one of ours that holds its namespaces, in place of the command.
-    pub hold: bool,
     /// Who its users and groups are outside; `None` when they are the caller's own.
     pub ids: Option<IdMaps>,
     /// The namespaces that it shares with others, in place of its own or of the caller's.
@@ -87,13 +90,19 @@ pub struct Plan {
     pub uts: Option<Names>,
     /// Whether it has an IPC namespace of its own.
     pub new_ipc: bool,
-    /// Whether it has a network namespace of its own.
-    pub new_net: bool,
     /// Whether it has a PID namespace of its own.
     pub new_pid: bool,
     /// Whether it has a mount namespace of its own.
     pub new_mnt: bool,
-    /// What is mounted, in this order, no two at the same place.
+    /// Whether it has a network namespace of its own.
+    pub new_net: bool,
+    /// How far its clocks are ahead, in a time namespace of its own; `None` to share the caller's.
+    pub time: Option<Vec<TimeOffset>>,
+    /// What the kernel is told about these namespaces.
+    pub sysctls: Vec<Sysctl>,
+    /// What its `/` does with later mounts; `None` when they stay where they are made.
+    pub propagation: Option<Spread>,
+    /// What is mounted, in this order.
     pub mounts: Vec<Mount>,
     /// What is hidden then, files and directories, as far as they are there.
     pub masked_paths: Vec<PathBuf>,
@@ -115,6 +124,24 @@ pub struct Plan {
     pub resources: Resources,
     /// How readily the kernel ends it when the machine's memory is used up, -1000 to 1000; `None` for the caller's own.
     pub oom_score_adj: Option<i32>,
+    /// How much each of its processes may have.
+    pub rlimits: Vec<Rlimit>,
+    /// Which permissions its files do not get; `None` for the caller's own.
+    pub umask: Option<u32>,
+    /// Rows and columns of its terminal; `None` for the caller's.
+    pub console_size: Option<(u16, u16)>,
+    /// When its turn comes at a disk, as ioprio_set(2) takes it.
+    pub io_priority: Option<i32>,
+    /// When its turn comes at a processor.
+    pub turn: Option<Turn>,
+    /// The processors of a command that joins it.
+    pub affinity: Affinity,
+    /// Where its memory is.
+    pub memory_policy: Option<MemoryPolicy>,
+    /// As which system uname(2) tells it the kernel, for personality(2).
+    pub personality: Option<u64>,
+    /// Whether the devices that every program expects are to be made in its /dev.
+    pub lacks_devices: bool,
     /// The host's devices that it gets.
     pub devices: Vec<Device>,
     /// Whether it must not start where rules for devices cannot be set.
@@ -159,6 +186,21 @@ impl Plan {
         let process = spec.process().as_ref().ok_or_else(|| Error::invalid("process", "", "a command to run"))?;
         let is_new = |kind| namespaces(spec).any(|(namespace, path)| namespace == kind && path.is_none());
         let is_set = |annotation| spec.annotations().as_ref().is_some_and(|all| all.contains_key(annotation));
+        check::check(spec)?;
+        let linux = spec.linux().as_ref();
+        let ids = has_ids(spec).then(|| ids(spec)).transpose()?;
+        let mut mounts = root::mounts(spec, bundle, ids.as_ref())?;
+        let propagation = root::propagation(spec)?;
+        if root::crossing(propagation, &mounts).is_none() {
+            // Every mount is private then.
+            mounts.iter_mut().for_each(Mount::forget_private);
+        }
+        let rootfs = root::rootfs(spec, bundle, is_set(FROM_HOST))?;
+        let sysctls = linux.and_then(|linux| linux.sysctl().as_ref());
+        let (memory_policy, personality) =
+            linux.map_or((None, None), |linux| (linux.memory_policy().as_ref(), linux.personality().as_ref()));
+        let offsets = linux.and_then(|linux| linux.time_offsets().as_ref());
+        let offsets = offsets.map(kernel::time_offsets).transpose()?.unwrap_or_default();
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
         let plan = Plan {
             id: checked_name(id)?.into(),
@@ -168,30 +210,44 @@ impl Plan {
             terminal: process.terminal().unwrap_or(false),
             stdin: is_set(STDIN),
             init: is_set(INIT),
-            hold: is_set(HOLD),
-            ids: has_ids(spec).then(|| ids(spec)).transpose()?,
+            ids,
             joins: join::joins(spec)?,
             borrow_userns: false,
             uts: is_new(LinuxNamespaceType::Uts).then(|| names(spec)).transpose()?,
             new_ipc: is_new(LinuxNamespaceType::Ipc),
-            new_net: is_new(LinuxNamespaceType::Network),
             new_pid: is_new(LinuxNamespaceType::Pid),
             new_mnt: is_new(LinuxNamespaceType::Mount),
-            mounts: root::mounts(spec)?,
+            new_net: is_new(LinuxNamespaceType::Network),
+            time: is_new(LinuxNamespaceType::Time).then_some(offsets),
+            sysctls: sysctls
+                .map(|all| kernel::sysctls(all, |kind| has_its_own(spec, kind)))
+                .transpose()?
+                .unwrap_or_default(),
+            propagation,
+            lacks_devices: rootfs.is_some() && root::lacks_devices(&mounts),
+            mounts,
             masked_paths: root::paths(spec.linux().as_ref().and_then(|linux| linux.masked_paths().as_ref()))?,
             read_only_paths: root::paths(spec.linux().as_ref().and_then(|linux| linux.readonly_paths().as_ref()))?,
             read_only_root: is_set(READ_ONLY) || spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)),
-            rootfs: root::rootfs(spec, bundle, is_set(FROM_HOST))?,
+            rootfs,
             rootfs_from_host: is_set(FROM_HOST),
             layer: root::layer(spec)?,
             cgroup: true,
             new_cgroup: is_new(LinuxNamespaceType::Cgroup),
             resources: resources.map(Resources::from_oci).transpose()?.unwrap_or_default(),
             oom_score_adj: process::oom_score_adj(process)?,
+            rlimits: process::rlimits(process)?,
+            umask: process::umask(process)?,
+            console_size: process::console_size(process)?,
+            io_priority: schedule::io_priority(process)?,
+            turn: schedule::turn(process)?,
+            affinity: schedule::affinity(process)?,
+            memory_policy: memory_policy.map(schedule::memory_policy).transpose()?,
+            personality: personality.map(process::personality).transpose()?,
             devices: root::devices(spec)?,
             must_rule_devices: is_set(DEVICE_RULES),
             user: process::user(process)?,
-            caps: process.capabilities().as_ref().map(process::caps),
+            caps: Some(process.capabilities().as_ref().map(process::caps).unwrap_or_default()),
             seccomp: spec
                 .linux()
                 .as_ref()
@@ -222,6 +278,12 @@ impl Plan {
     #[must_use]
     pub fn is_supervised(&self) -> bool {
         self.new_pid || self.joins(NsKind::Pid)
+    }
+
+    /// How mounts cross between it and the host; `None` when they do not.
+    #[must_use]
+    pub fn crossing(&self) -> Option<Spread> {
+        root::crossing(self.propagation, &self.mounts)
     }
 }
 
@@ -257,6 +319,14 @@ fn namespaces(spec: &Spec) -> impl Iterator<Item = (LinuxNamespaceType, Option<&
 }
 
 /// Whether it tells who its users are outside: with a user namespace of its own it has to, with another's it can.
+/// Whether it has a namespace of this kind that is not the caller's, by a path or not.
+fn has_its_own(spec: &Spec, kind: LinuxNamespaceType) -> bool {
+    // A namespace is a file, told by its numbers.
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let own = |kind: LinuxNamespaceType| id(&Path::new("/proc/self/ns").join(kind.to_string()));
+    namespaces(spec).any(|(other, path)| other == kind && path.is_none_or(|path| id(path) != own(kind)))
+}
+
 fn has_ids(spec: &Spec) -> bool {
     let mapped =
         spec.linux().as_ref().and_then(|linux| linux.uid_mappings().as_ref()).is_some_and(|all| !all.is_empty());
@@ -291,7 +361,7 @@ fn ids(spec: &Spec) -> Result<IdMaps> {
 mod tests {
     use super::*;
     use oci_spec::runtime::{
-        LinuxBuilder, LinuxNamespaceBuilder, MountBuilder, ProcessBuilder, RootBuilder, SpecBuilder, UserBuilder,
+        LinuxBuilder, LinuxNamespaceBuilder, ProcessBuilder, RootBuilder, SpecBuilder, UserBuilder,
     };
 
     fn spec(process: ProcessBuilder) -> Spec {
@@ -371,14 +441,6 @@ mod tests {
         assert!(plan(&spec).unwrap_err().to_string().contains("root.path (--rootfs)"));
         std::fs::create_dir(directory.path().join("rootfs")).unwrap();
         assert!(plan(&spec).unwrap().rootfs.unwrap().is_absolute());
-    }
-
-    #[test]
-    fn two_mounts_on_one_place_are_refused() {
-        let proc = |at: &str| MountBuilder::default().destination(at).typ("proc").build().unwrap();
-        let mut spec = spec(process());
-        spec.set_mounts(Some(vec![proc("/proc"), proc("/proc/")]));
-        assert!(refusal(&spec).contains("mount point \"/proc\""));
     }
 
     #[test]

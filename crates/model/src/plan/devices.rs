@@ -112,7 +112,7 @@ pub struct Device {
     pub at: PathBuf,
     /// Where the host has it.
     pub source: PathBuf,
-    /// `b` or `c`.
+    /// `b`, `c`, or `p` for a pipe.
     pub kind: char,
     /// Its numbers, major and minor.
     pub number: (u64, u64),
@@ -128,18 +128,21 @@ impl Device {
     /// # Errors
     /// [`Error::Invalid`] for a path that is not plain, or numbers that no device can have.
     pub(super) fn from_oci(device: &LinuxDevice, source: Option<PathBuf>) -> Result<Device> {
-        let numbers = (u64::try_from(device.major()), u64::try_from(device.minor()));
+        let number = |number: i64| u32::try_from(number).ok().map(u64::from);
         let kind = match device.typ() {
             LinuxDeviceType::B => Some('b'),
             LinuxDeviceType::C | LinuxDeviceType::U => Some('c'),
-            LinuxDeviceType::P | LinuxDeviceType::A => None,
+            LinuxDeviceType::P => Some('p'),
+            LinuxDeviceType::A => None,
         };
-        let (Some(kind), (Ok(major), Ok(minor))) = (kind, numbers) else {
+        let numbers =
+            if kind == Some('p') { (Some(0), Some(0)) } else { (number(device.major()), number(device.minor())) };
+        let (Some(kind), (Some(major), Some(minor))) = (kind, numbers) else {
             let value = format!("{} {}:{}", device.path().display(), device.major(), device.minor());
             return Err(Error::invalid(
                 "linux.devices (--device)",
                 value,
-                "a block or character device and its numbers",
+                "a block or character device and its numbers, or a pipe",
             ));
         };
         let at = super::mount::checked_path("linux.devices (--device)", device.path())?;

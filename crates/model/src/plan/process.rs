@@ -3,7 +3,9 @@
 use std::ffi::CString;
 use std::path::PathBuf;
 
-use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
+use oci_spec::runtime::{
+    Capabilities, Capability, LinuxCapabilities, LinuxPersonality, LinuxPersonalityDomain, PosixRlimitType, Process,
+};
 
 use crate::caps::{CapSet, CapSets};
 use crate::error::{Error, Result};
@@ -54,9 +56,7 @@ pub(super) fn user(process: &Process) -> Result<User> {
     Ok(user)
 }
 
-/// The five sets of an OCI configuration.
-#[must_use]
-pub fn caps(all: &LinuxCapabilities) -> CapSets {
+pub(super) fn caps(all: &LinuxCapabilities) -> CapSets {
     let set = |names: &Option<Capabilities>| {
         let named = |capability: &Capability| CapSet::named("process.capabilities", &capability.to_string()).ok();
         names.iter().flatten().filter_map(named).fold(CapSet::EMPTY, CapSet::or)
@@ -79,6 +79,88 @@ pub(super) fn oom_score_adj(process: &Process) -> Result<Option<i32>> {
         }
         score => Ok(score),
     }
+}
+
+/// How much of something one process may have. Source: setrlimit(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rlimit {
+    /// `RLIMIT_…`.
+    pub resource: u32,
+    /// Its name.
+    pub name: PosixRlimitType,
+    /// What holds.
+    pub soft: u64,
+    /// What the process may raise it to.
+    pub hard: u64,
+}
+
+pub(super) fn rlimits(process: &Process) -> Result<Vec<Rlimit>> {
+    let mut all: Vec<Rlimit> = Vec::new();
+    for given in process.rlimits().iter().flatten() {
+        let (name, soft, hard) = (given.typ(), given.soft(), given.hard());
+        if soft > hard {
+            let value = format!("{name} soft {soft} hard {hard}");
+            return Err(Error::invalid("process.rlimits", value, "a soft limit that is not above the hard one"));
+        }
+        if all.iter().any(|other| other.name == name) {
+            return Err(Error::invalid("process.rlimits", name.to_string(), "each type once"));
+        }
+        all.push(Rlimit { resource: resource(name), name, soft, hard });
+    }
+    Ok(all)
+}
+
+fn resource(name: PosixRlimitType) -> u32 {
+    match name {
+        PosixRlimitType::RlimitCpu => libc::RLIMIT_CPU,
+        PosixRlimitType::RlimitFsize => libc::RLIMIT_FSIZE,
+        PosixRlimitType::RlimitData => libc::RLIMIT_DATA,
+        PosixRlimitType::RlimitStack => libc::RLIMIT_STACK,
+        PosixRlimitType::RlimitCore => libc::RLIMIT_CORE,
+        PosixRlimitType::RlimitRss => libc::RLIMIT_RSS,
+        PosixRlimitType::RlimitNproc => libc::RLIMIT_NPROC,
+        PosixRlimitType::RlimitNofile => libc::RLIMIT_NOFILE,
+        PosixRlimitType::RlimitMemlock => libc::RLIMIT_MEMLOCK,
+        PosixRlimitType::RlimitAs => libc::RLIMIT_AS,
+        PosixRlimitType::RlimitLocks => libc::RLIMIT_LOCKS,
+        PosixRlimitType::RlimitSigpending => libc::RLIMIT_SIGPENDING,
+        PosixRlimitType::RlimitMsgqueue => libc::RLIMIT_MSGQUEUE,
+        PosixRlimitType::RlimitNice => libc::RLIMIT_NICE,
+        PosixRlimitType::RlimitRtprio => libc::RLIMIT_RTPRIO,
+        PosixRlimitType::RlimitRttime => libc::RLIMIT_RTTIME,
+    }
+}
+
+pub(super) fn umask(process: &Process) -> Result<Option<u32>> {
+    match process.user().umask() {
+        Some(umask) if umask > 0o777 => {
+            Err(Error::invalid("process.user.umask", umask.to_string(), "0 to 511, which is 777 in octal digits"))
+        }
+        umask => Ok(umask),
+    }
+}
+
+/// Rows and columns of the terminal; `None` for the caller's.
+pub(super) fn console_size(process: &Process) -> Result<Option<(u16, u16)>> {
+    let Some(size) = process.console_size().filter(|_| process.terminal() == Some(true)) else { return Ok(None) };
+    match (u16::try_from(size.height()), u16::try_from(size.width())) {
+        (Ok(height), Ok(width)) => Ok(Some((height, width))),
+        _ => {
+            let value = format!("{} x {}", size.height(), size.width());
+            Err(Error::invalid("process.consoleSize", value, "0 to 65535 rows and columns"))
+        }
+    }
+}
+
+/// Source: personality(2).
+pub(super) fn personality(given: &LinuxPersonality) -> Result<u64> {
+    if let Some(flag) = given.flags().iter().flatten().next() {
+        return Err(Error::invalid("linux.personality.flags", flag, "none: the specification has none so far"));
+    }
+    Ok(match given.domain() {
+        LinuxPersonalityDomain::PerLinux => 0,
+        LinuxPersonalityDomain::PerLinux32 => 8,
+    })
 }
 
 pub(super) fn c_string(what: &'static str, value: &str) -> Result<CString> {

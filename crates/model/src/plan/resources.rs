@@ -154,7 +154,7 @@ fn checked_set(what: &'static str, list: &str, there: &Path) -> Result<String> {
 }
 
 /// The numbers of `0-2,4`; `None` when it is no such list.
-fn numbers(list: &str) -> Option<Vec<u32>> {
+pub(super) fn numbers(list: &str) -> Option<Vec<u32>> {
     let mut all = Vec::new();
     for range in list.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));

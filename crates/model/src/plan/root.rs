@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::Spec;
 
 use super::mount::{self, Mount};
+use super::options::Spread;
 use super::{DEVICE_SOURCE, Device, LANDLOCK, LAYER, LAYER_GOES, STORAGE_DRIVER};
 use crate::error::{Error, Result};
+use crate::ids::IdMaps;
+use crate::mount::Propagation::{Private, Shared, Slave};
 
 /// Where what a container writes goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,13 +66,34 @@ pub(super) fn layer(spec: &Spec) -> Result<Option<Layer>> {
     Ok(get(LAYER).map(layer))
 }
 
-pub(super) fn mounts(spec: &Spec) -> Result<Vec<Mount>> {
-    let mounts: Vec<Mount> = spec.mounts().iter().flatten().map(Mount::from_oci).collect::<Result<_>>()?;
-    let is_twice = |mount: &&Mount| mounts.iter().filter(|other| other.at() == mount.at()).count() > 1;
-    match mounts.iter().find(is_twice) {
-        Some(mount) => Err(Error::invalid("mount point", mount.at().to_string_lossy(), "one mount for each place")),
-        None => Ok(mounts),
+/// `ids` is the user namespace's mapping, where the container has one.
+pub(super) fn mounts(spec: &Spec, bundle: &Path, ids: Option<&IdMaps>) -> Result<Vec<Mount>> {
+    spec.mounts().iter().flatten().map(|mount| Mount::from_oci(mount, bundle, ids)).collect()
+}
+
+/// `None` when later mounts stay where they are made.
+pub(super) fn propagation(spec: &Spec) -> Result<Option<Spread>> {
+    let word = spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref()).unwrap_or_default();
+    match Spread::named(word) {
+        None if !word.is_empty() => {
+            let right = "private, slave, shared or unbindable, or one of these after an r";
+            Err(Error::invalid("linux.rootfsPropagation", word, right))
+        }
+        spread => Ok(spread.filter(|spread| spread.how != Private)),
     }
+}
+
+/// What the container's mounts do with the host's: what a mount is to hear of, its namespace has to hear of first.
+pub(super) fn crossing(propagation: Option<Spread>, mounts: &[Mount]) -> Option<Spread> {
+    let hears = |mount: &Mount| mount.spread().iter().any(|it| [Slave, Shared].contains(&it.how));
+    propagation.or_else(|| mounts.iter().any(hears).then_some(Spread { how: Slave, recursive: true }))
+}
+
+/// Whether somebody else has to make the devices that every program expects: a /dev of the runtime's own has them, and in one
+/// that is bound from the host nothing is made.
+pub(super) fn lacks_devices(mounts: &[Mount]) -> bool {
+    let dev = mounts.iter().rev().find(|mount| mount.at() == Path::new("/dev"));
+    !matches!(dev, Some(Mount::Dev(_) | Mount::Bind(_)))
 }
 
 pub(super) fn paths(list: Option<&Vec<String>>) -> Result<Vec<PathBuf>> {
