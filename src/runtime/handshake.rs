@@ -19,7 +19,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use model::{During, Message, Result};
@@ -139,6 +139,11 @@ pub fn comes_an_end(signals: &SignalFd) -> Result<bool> {
 }
 
 impl ChildEnd {
+    /// The descriptors that it needs.
+    pub fn ends(&self) -> Vec<BorrowedFd<'_>> {
+        self.go.iter().chain([&self.report]).map(AsFd::as_fd).collect()
+    }
+
     /// Waits for the parent's word: the PID that it knows this process by. A parent that died without one ends this process.
     pub fn wait_for_go(&mut self) -> Pid {
         let mut pid = [0; size_of::<i32>()];

@@ -26,6 +26,7 @@ use super::door::Door;
 use super::exec::{exec, exit_now, find, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
+use super::hold;
 use super::hooks::{self, Told};
 use super::layer;
 use super::network;
@@ -57,8 +58,13 @@ pub struct Child<'a> {
 /// Becomes the container. The process never returns into the frames that it was forked from: they are the
 /// parent's, and their destructors too.
 pub fn main(plan: &Plan, child: Child<'_>) -> ! {
+    report(|report| story(plan, child, report))
+}
+
+/// Takes steps in a process that was forked off, and tells what went wrong to whoever `steps` has put on the line.
+pub(super) fn report(steps: impl FnOnce(&mut Option<ChildEnd>) -> Result<Infallible>) -> ! {
     let mut report = None;
-    let told = catch_unwind(AssertUnwindSafe(|| story(plan, child, &mut report)));
+    let told = catch_unwind(AssertUnwindSafe(|| steps(&mut report)));
     let (message, code) = match told {
         Ok(Err(error)) => (Message::from(&error), exit::code(&error)),
         Err(_) => (Message::panicked("a step panicked; its words are above"), exit::FAILED),
@@ -155,7 +161,7 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if let Some(hold) = hold {
         go_on_as_child_of_an_init(plan, hold)?;
     }
-    exec(plan)
+    if plan.hold { hold::stay() } else { exec(plan) }
 }
 
 /// The hooks that see the container's namespaces while the host's files are in sight: the parent's first, then those that are called

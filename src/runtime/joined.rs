@@ -1,11 +1,12 @@
 //! The namespaces that a container shares with others: opened before the start, while the host's paths are in sight.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use model::plan::Join;
 use model::{During, NsKind, Plan, Result};
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{ForkResult, Gid, Uid, setgroups, setresgid, setresuid};
 
@@ -52,22 +53,24 @@ impl Joined {
             join::enter(&all)?;
         }
         match userns {
-            Some(_) if self.user().is_some() => {
-                become_root()?;
-                prctl::set_dumpable(true).during("prctl", "PR_SET_DUMPABLE")
-            }
+            Some(_) if self.user().is_some() => become_root()?,
             // A new one, to which none of the others can belong: they had to be joined before.
-            Some(userns) => userns.enter(),
-            None => Ok(()),
+            Some(userns) => userns.enter()?,
+            None => {}
         }
+        // A process that others see is closed to them: what it has open is the host's still. One that nobody sees has to be able
+        // to write its own files in /proc.
+        let is_seen = self.0.iter().any(|(kind, _)| *kind == NsKind::Pid);
+        prctl::set_dumpable(!is_seen).during("prctl", "PR_SET_DUMPABLE")
     }
 }
 
 /// In a user namespace that has been joined: whoever came there has all its capabilities, and the ids and groups of before.
 pub fn become_root() -> Result<()> {
-    let may = fs::read_to_string("/proc/self/setgroups").during("read", "/proc/self/setgroups")?;
-    if may.trim() == "allow" {
-        setgroups(&[]).during("setgroups", "none")?;
+    match setgroups(&[]) {
+        // Denied in this namespace, to everybody, so that they stay. /proc would say so, but by now it may be the container's.
+        Err(Errno::EPERM) => {}
+        result => result.during("setgroups", "none")?,
     }
     let (user, group) = (Uid::from_raw(0), Gid::from_raw(0));
     setresgid(group, group, group).during("setresgid", 0)?;

@@ -156,7 +156,7 @@ fn terminal(plan: &Plan, looker: &Looker, claim: &model::Claim) -> Result<(Optio
         _ if !plan.terminal => (None, None),
         Looker::Socket(path) => (None, Some(console::open(path, None)?)),
         Looker::Caller => {
-            let (window, slave) = Window::open(plan.stdin, claim)?;
+            let (window, slave) = Window::open(plan.stdin, Some(claim))?;
             (Some(window), Some(slave))
         }
     })

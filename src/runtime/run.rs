@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, geteuid};
+use oci_spec::runtime::Spec;
 
 use super::cgroup;
 use super::handshake::{self, ParentEnd};
@@ -29,15 +30,17 @@ pub struct End {
     pub oom_kills: u64,
 }
 
-/// Runs `plan` to its end. Afterwards nothing of it is left.
+/// Runs `plan`, which `config` comes to, to its end. Afterwards nothing of it is left.
 ///
 /// To be called by a process with one thread.
 ///
 /// # Errors
 /// What kept the command from being started.
-pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
+pub fn run(plan: &Plan, config: &Spec, states: &StateDir) -> Result<End> {
     // The name first: whoever comes second with it changes nothing.
     let claim = states.claim(&plan.id)?;
+    // For those who come later: what a process is to be that joins it.
+    model::write_config(&claim, config)?;
     // A limit that cannot be had is refused before there is anything to take back.
     let held = cgroup::make(plan, &claim)?;
     let group = held.as_ref().map(cgroup::Held::group);
@@ -61,7 +64,7 @@ pub fn run(plan: &Plan, states: &StateDir) -> Result<End> {
     };
     // Before the fork: a signal that comes too early waits to be read.
     let signals = plan.is_supervised().then(pid::watch_signals).transpose()?;
-    let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, &claim)).transpose()?.unzip();
+    let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, Some(&claim))).transpose()?.unzip();
     let listener = plan.seccomp.as_ref().and_then(|policy| policy.listener.as_ref());
     // By whoever starts the container, and before it is one: the socket is the host's.
     let listener = listener.map(|it| UnixStream::connect(&it.path).during("connect", it.path.display())).transpose()?;

@@ -15,7 +15,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -52,6 +52,12 @@ impl Slave {
             Err(Errno::EINVAL | Errno::EPERM | Errno::EROFS) => Ok(()),
             result => result.during("chown", "the terminal"),
         }
+    }
+}
+
+impl AsFd for Slave {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
@@ -94,9 +100,9 @@ pub struct Window {
 
 impl Window {
     /// Makes a terminal, of the size of the caller's when there is one, and starts to copy between the two;
-    /// from standard input only `with_stdin`. It ends by itself when nobody has the slave open any more; `claim` is the
+    /// from standard input only `with_stdin`. It ends by itself when nobody has the slave open any more; a `claim` is the
     /// parent's alone.
-    pub fn open(with_stdin: bool, claim: &Claim) -> Result<(Window, Slave)> {
+    pub fn open(with_stdin: bool, claim: Option<&Claim>) -> Result<(Window, Slave)> {
         let size = callers_size();
         let pair = openpty(size.as_ref(), None).during("openpty", "/dev/ptmx")?;
         for end in [&pair.master, &pair.slave] {
@@ -110,7 +116,9 @@ impl Window {
             }
             ForkResult::Child => {
                 drop((pair.slave, closed));
-                claim.let_go();
+                if let Some(claim) = claim {
+                    claim.let_go();
+                }
                 let shown = catch_unwind(AssertUnwindSafe(|| show(pair.master.into(), with_stdin)));
                 drop(open);
                 exit_now(i32::from(!matches!(shown, Ok(Ok(())))))

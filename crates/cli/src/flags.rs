@@ -29,6 +29,11 @@ pub enum Command {
     /// failed, 126 the command cannot be run, 127 it was not found, 128+n signal n ended it, 2 wrong use,
     /// 70 a flag asks for a lab that is not written.
     Run(Box<Run>),
+    /// Run one more command in a container that runs, and wait for its end (lab 15)
+    ///
+    /// It may do what the container may, no more, and is in its cgroup. Exit codes are those of `run`; but 1 when there is no such
+    /// container, or boxwright failed.
+    Exec(Box<Exec>),
     /// List the namespaces of a process, and who shares them (lab 00)
     Ns {
         /// The process [default: boxwright itself, and so your shell's namespaces]
@@ -279,6 +284,9 @@ pub struct Run {
     /// Give the command a terminal of its own
     #[arg(short, long)]
     pub tty: bool,
+    /// Run no command: hold the namespaces, for other containers to share, until a SIGTERM, as a pod's pause process does (lab 15)
+    #[arg(long, conflicts_with_all = ["init", "command"])]
+    pub hold: bool,
     /// The container's name [default: 12 random hexadecimal digits]
     #[arg(long)]
     pub name: Option<String>,
@@ -286,7 +294,35 @@ pub struct Run {
     #[arg(long)]
     pub rm: bool,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    #[arg(required_unless_present = "hold", trailing_var_arg = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// The flags of `exec`. Those after the container's name are the command's.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// Give the command your standard input; without, it reads /dev/null
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the command a terminal of its own
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Who the command runs as, by the container's own /etc/passwd and /etc/group [default: as the container's own command]
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Set an environment variable, beside those of the container
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// The working directory inside [default: the container's]
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<PathBuf>,
+    /// Give it every capability, more than the container has
+    #[arg(long)]
+    pub privileged: bool,
+    /// The container
+    pub name: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     pub command: Vec<String>,
 }
 
@@ -373,7 +409,7 @@ impl Run {
             (self.uts == Some(Whose::Private), 1),
             (self.pid.is_some(), 3),
             (self.userns == Some(Userns::Private) || self.userns_remap.is_some(), 9),
-            (self.init, 3),
+            (self.init || self.hold, 3),
             // Both change the mounts of their namespace: without lab 04's, the host's.
             (self.rootfs.is_some() || mounts, 4),
             (self.rootfs.is_some(), 5),
@@ -384,7 +420,7 @@ impl Run {
             (user || caps, 10),
             (!self.security_opt.is_empty(), 11),
             (self.storage_driver.is_some(), 12),
-            (!self.others().is_empty(), 15),
+            (self.hold || !self.others().is_empty(), 15),
         ];
         let own = requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab));
         own.chain(self.limits.asks_for()).collect()

@@ -6,6 +6,7 @@
 
 mod caps;
 mod devices;
+pub mod exec;
 pub mod flags;
 mod mounts;
 pub mod resources;
@@ -14,7 +15,7 @@ pub mod seccomp;
 mod security;
 pub mod spec;
 
-pub use flags::{Command, Driver, Flags, Format, Limits, Run, Userns, Volume, Whose};
+pub use flags::{Command, Driver, Exec, Flags, Format, Limits, Run, Userns, Volume, Whose};
 pub use mounts::Places;
 pub use spec::Who;
 

@@ -26,6 +26,9 @@ use crate::security;
 /// Docker's, so that programs are found wherever an image has them.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// In place of a command, for people to read.
+const HOLDS: &str = "(holds its namespaces)";
+
 /// What tells about the whole machine, or reads its memory: Docker's list.
 const MASKED: [&str; 11] = [
     "/proc/acpi",
@@ -159,7 +162,7 @@ fn process(run: &Run, id: &str, who: &Who<'_>) -> Built<Process> {
     let mut process = ProcessBuilder::default()
         .user(user.build()?)
         .terminal(run.tty)
-        .args(run.command.clone())
+        .args(if run.hold { vec![HOLDS.to_owned()] } else { run.command.clone() })
         .env(last_of_each(env))
         .cwd(cwd);
     if let Some(score) = run.oom_score_adj {
@@ -169,7 +172,7 @@ fn process(run: &Run, id: &str, who: &Who<'_>) -> Built<Process> {
 }
 
 /// Of several values for one variable the last one counts, in the place of the first.
-fn last_of_each(env: Vec<String>) -> Vec<String> {
+pub(crate) fn last_of_each(env: Vec<String>) -> Vec<String> {
     let name = |pair: &str| pair.split_once('=').map(|(name, _)| name.to_owned());
     let mut kept: Vec<String> = Vec::new();
     for pair in env {
@@ -207,6 +210,7 @@ fn annotations(run: &Run) -> HashMap<String, String> {
     let all = [
         (plan::LAYER_GOES, run.rm && has_layer(run)),
         (plan::INIT, run.init),
+        (plan::HOLD, run.hold),
         (plan::STDIN, run.interactive),
         (plan::FROM_HOST, from_host),
         (plan::READ_ONLY, read_only),

@@ -32,6 +32,7 @@ pub use join::Join;
 pub use kernel::{Sysctl, TimeOffset};
 pub use mount::{Access, Bind, COPY_UP, Change, Fs, KEEP_OWNERS, MAKE_SOURCE, Mount, Tmpfs};
 pub use options::{Attributes, Spread};
+pub use process::caps;
 pub use process::{Rlimit, User};
 pub use resources::{Cpu, Io, IoKind, IoLimit, Memory, Resources};
 pub use root::{Driver, Layer};
@@ -43,6 +44,8 @@ pub const NAME_MAX_BYTES: usize = 64;
 pub const INIT: &str = "org.boxwright.init";
 /// Annotation: the command gets the caller's standard input (Docker's `-i`).
 pub const STDIN: &str = "org.boxwright.stdin";
+/// Annotation: there is no command; its first process holds its namespaces, for others to share.
+pub const HOLD: &str = "org.boxwright.hold";
 /// Annotation: build the root file system, before the start, from this machine's own programs.
 pub const FROM_HOST: &str = "org.boxwright.rootfs-from-host";
 
@@ -79,6 +82,8 @@ pub struct Plan {
     pub stdin: bool,
     /// Whether PID 1 is an init of ours and the command its child.
     pub init: bool,
+    /// Whether its first process is one of ours that holds its namespaces, in place of the command.
+    pub hold: bool,
     /// Who its users and groups are outside; `None` when they are the caller's own.
     pub ids: Option<IdMaps>,
     /// The namespaces that it shares with others, in place of its own or of the caller's.
@@ -210,6 +215,7 @@ impl Plan {
             terminal: process.terminal().unwrap_or(false),
             stdin: is_set(STDIN),
             init: is_set(INIT),
+            hold: is_set(HOLD),
             ids,
             joins: join::joins(spec)?,
             borrow_userns: false,

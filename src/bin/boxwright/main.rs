@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
 
+mod exec;
 mod ids;
 mod join;
 mod layer;
@@ -18,7 +19,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use boxwright::runtime::run;
+use boxwright::runtime::{own_program, run};
 use boxwright::steps::{self, caps, limits};
 use cli::{Command, Flags, Places, Run, Who, spec};
 use model::caps::CapSet;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
 fn obey(root: Option<PathBuf>, command: Command) -> Result<i32> {
     match command {
         Command::Run(flags) => return start(&flags, root),
+        Command::Exec(flags) => return exec::obey(&flags, root),
         Command::Ns { pid } => {
             steps::require(0)?;
             look::ns(pid)?;
@@ -94,6 +96,10 @@ fn obey(root: Option<PathBuf>, command: Command) -> Result<i32> {
 /// Flags, spec, plan, run.
 fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
     flags.asks_for().into_iter().try_for_each(steps::require)?;
+    if flags.hold {
+        // It stays, and others can look at it.
+        own_program::seal()?;
+    }
     let id = flags.name.clone().map_or_else(random_id, Ok)?;
     model::plan::checked_id(&id)?;
     let states = states(root)?;
@@ -104,7 +110,7 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
     };
     let others = join::Others::find(flags, &states)?;
     let ids = ids::choose(flags)?;
-    let (user, home) = user::find(flags)?;
+    let (user, home) = user::of_run(flags)?;
     let who = Who { user, home, ids: ids.as_ref(), available: available(ids.is_some())?, joins: &others.joins };
     let spec = spec::from_flags(flags, &id, &places, &who)?;
     let here = env::current_dir().during("getcwd", "the working directory")?;
@@ -121,7 +127,7 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
         let whom = if ids.is_some() { "you, with all that you may do" } else { "root of this machine" };
         eprintln!("boxwright: --privileged: all capabilities, all devices, nothing hidden: root in there is {whom}");
     }
-    let end = run::run(&plan, &states)?;
+    let end = run::run(&plan, &spec, &states)?;
     if let Some(kills) = NonZero::new(end.oom_kills) {
         eprintln!("boxwright: {}", oom(kills, plan.resources.memory.limit_bytes));
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use boxwright::steps::{volume, written};
@@ -16,10 +16,25 @@ const GROUP_FORM: &str = "a number or a name of the container's /etc/group";
 /// No /etc/passwd that means well is larger.
 const LONGEST_BYTES: u64 = 16 << 20;
 
-/// The user and the home directory that the flags ask for, as Docker finds them.
-pub fn find(flags: &Run) -> Result<(User, String)> {
-    let (passwd, group) = (read(flags, "/etc/passwd")?, read(flags, "/etc/group")?);
-    let asked = flags.user.as_deref().unwrap_or("0");
+/// The user and the home directory that the flags of `run` ask for.
+pub fn of_run(flags: &Run) -> Result<(User, String)> {
+    let root = match flags.rootfs.as_deref() {
+        None => Path::new("/"),
+        // Built later, and without one.
+        Some(word) if word == Path::new("host") => return find(flags.user.as_deref(), &flags.group_add, None),
+        Some(root) => root,
+    };
+    // Names are for those who have lab 06: until then a link in there could lead anywhere.
+    let is_open = written(6) && root.is_dir();
+    let root = is_open.then(|| File::open(root).during("open", root.display())).transpose()?;
+    find(flags.user.as_deref(), &flags.group_add, root.as_ref().map(AsFd::as_fd))
+}
+
+/// The user and the home directory that are asked for, as Docker finds them; `root` is the root file system, which may be
+/// anybody's work.
+pub fn find(asked: Option<&str>, group_add: &[String], root: Option<BorrowedFd<'_>>) -> Result<(User, String)> {
+    let (passwd, group) = (read(root, "/etc/passwd")?, read(root, "/etc/group")?);
+    let asked = asked.unwrap_or("0");
     let refused = || Error::invalid("--user", asked, USER_FORM);
     let (user, own_group) = asked.split_once(':').map_or((asked, None), |(user, group)| (user, Some(group)));
     // A line without a user and a group that make sense is nobody's: it must not come to mean root's group.
@@ -37,7 +52,7 @@ pub fn find(flags: &Run) -> Result<(User, String)> {
         let is_member = |fields: &Vec<&str>| fields.get(3).is_some_and(|list| list.split(',').any(|it| it == name));
         groups.extend(lines(&group).filter(is_member).filter_map(|fields| id(fields.get(2)?)));
     }
-    for word in &flags.group_add {
+    for word in group_add {
         groups.push(group_id(&group, word).ok_or_else(|| Error::invalid("--group-add", word, GROUP_FORM))?);
     }
     groups.retain(|other| *other != gid);
@@ -62,20 +77,10 @@ fn group_id(group: &str, word: &str) -> Option<u32> {
     named.map_or_else(|| id(word), |fields| id(fields.get(2)?))
 }
 
-/// A file of the root file system that the flags ask for, which may be anybody's work; empty when there is none.
-fn read(flags: &Run, path: &str) -> Result<String> {
-    let root = match flags.rootfs.as_deref() {
-        None => Path::new("/"),
-        // Built later, and without one.
-        Some(word) if word == Path::new("host") => return Ok(String::new()),
-        Some(root) => root,
-    };
-    // Names are for those who have lab 06: until then a link in there could lead anywhere.
-    if !written(6) || !root.is_dir() {
-        return Ok(String::new());
-    }
-    let root = File::open(root).during("open", root.display())?;
-    let found = match volume::open_inside(root.as_fd(), Path::new(path), None) {
+/// A file of a root file system; empty when there is none.
+fn read(root: Option<BorrowedFd<'_>>, path: &str) -> Result<String> {
+    let Some(root) = root else { return Ok(String::new()) };
+    let found = match volume::open_inside(root, Path::new(path), None) {
         Err(error) if [Errno::ENOENT, Errno::ENOTDIR].map(Some).contains(&error.errno()) => return Ok(String::new()),
         found => found?,
     };

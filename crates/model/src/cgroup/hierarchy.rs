@@ -25,7 +25,11 @@ pub struct Hierarchy {
 #[must_use]
 pub fn hierarchies(cgroup: &str, mountinfo: &str) -> Vec<Hierarchy> {
     let mut found: Vec<Hierarchy> = Vec::new();
-    for mount in mountinfo.lines().filter_map(mounted) {
+    let place = |line: &str| line.split(' ').nth(4).map(str::to_owned);
+    // What is mounted at the same place later is what is seen there.
+    let is_seen = |(at, line): &(usize, &str)| mountinfo.lines().skip(at + 1).all(|later| place(later) != place(line));
+    let seen = mountinfo.lines().enumerate().filter(|(_, line)| line.contains(" - cgroup")).filter(is_seen);
+    for mount in seen.filter_map(|(_, line)| mounted(line)) {
         let is_same = |other: &Hierarchy| other.version == mount.version && other.controllers == mount.controllers;
         if found.iter().any(is_same) {
             continue;
@@ -145,6 +149,13 @@ mod tests {
         let found = hierarchies("0::/user.slice/user-1000.slice\n", mountinfo);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].own, Path::new("/sys/fs/cgroup/user.slice/user-1000.slice"));
+    }
+
+    #[test]
+    fn a_hierarchy_that_is_hidden_by_another_mount_is_left_out() {
+        let hidden = HYBRID.to_owned() + "50 31 0:40 /empty /sys/fs/cgroup/unified rw - ext4 /dev/vda rw\n";
+        let found = hierarchies("8:pids:/\n0::/\n", &hidden);
+        assert_eq!(found.iter().map(|it| it.version).collect::<Vec<_>>(), [Version::V1]);
     }
 
     #[test]

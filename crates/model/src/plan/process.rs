@@ -56,7 +56,9 @@ pub(super) fn user(process: &Process) -> Result<User> {
     Ok(user)
 }
 
-pub(super) fn caps(all: &LinuxCapabilities) -> CapSets {
+/// The five sets of an OCI configuration.
+#[must_use]
+pub fn caps(all: &LinuxCapabilities) -> CapSets {
     let set = |names: &Option<Capabilities>| {
         let named = |capability: &Capability| CapSet::named("process.capabilities", &capability.to_string()).ok();
         names.iter().flatten().filter_map(named).fold(CapSet::EMPTY, CapSet::or)
