@@ -18,13 +18,15 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use model::plan::hooks::Hooks;
-use model::{Container, During, Error, Oci, Plan, Result, State, StateDir, Status, ids, volumes};
+use model::{Claim, Container, During, Error, Oci, Plan, Result, State, StateDir, Status, ids, volumes};
 use nix::errno::Errno;
+use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 use oci_spec::runtime::Spec;
 
 use super::door::{self, Door};
+use super::enter::{self, Guest};
 use super::handshake;
 use super::hooks::{self, Told};
 use super::init::{self, Child};
@@ -33,7 +35,7 @@ use super::run::{Leash, binds, goes_there_itself, is_root};
 use super::terminal::{Slave, Window};
 use super::trees::Trees;
 use super::userns::Userns;
-use super::{cgroup, console, pidfd, settings};
+use super::{cgroup, console, pidfd, plain, settings};
 use crate::steps::{cpu, pid};
 
 /// A container that is asked for.
@@ -49,6 +51,8 @@ pub struct Order {
     pub looker: Looker,
     /// The file for the PID of its first process.
     pub pid_file: Option<PathBuf>,
+    /// Whether the caller stays, and waits for its end.
+    pub stays: bool,
 }
 
 /// Who looks into the container's terminal, if it has one.
@@ -67,6 +71,8 @@ pub struct Made {
     pub pid: Pid,
     /// The caller's view of it.
     window: Option<Window>,
+    /// The caller's signals, which are meant for it.
+    signals: Option<SignalFd>,
 }
 
 /// Makes the container: all of it is there on return, but the command that it is for.
@@ -76,7 +82,8 @@ pub struct Made {
 /// # Errors
 /// What kept it from being made. Nothing is left of it then.
 pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
-    let Order { plan, config, oci, looker, pid_file } = order;
+    let Order { plan, config, oci, looker, pid_file, stays } = order;
+    check_terminal(plan, looker, *stays)?;
     // The name first: whoever comes second with it changes nothing.
     let claim = states.claim(&plan.id)?;
     // Before anything else is made: whatever happens from here on, `delete` knows what there is.
@@ -91,7 +98,9 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
         (Some(maps), Some(userns)) if is_root() => Trees::open(plan, maps, userns.as_fd(), claim.directory())?,
         _ => Trees::mapped(plan)?,
     };
-    let (window, slave) = terminal(plan, looker, &claim)?;
+    // Before the fork: a signal that comes too early waits to be read.
+    let signals = stays.then(pid::watch_signals).transpose()?;
+    let (window, slave) = terminal(plan, looker, Some(&claim))?;
     if let (Some(slave), Some(maps), true) = (&slave, &plan.ids, is_root()) {
         slave.give_to(ids::outside(&maps.uids, plan.user.uid))?;
     }
@@ -147,16 +156,33 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
     held.into_iter().for_each(cgroup::Held::keep);
     userns.into_iter().for_each(Userns::keep);
     claim.keep();
-    Ok(Made { pid: child, window })
+    Ok(Made { pid: child, window, signals })
+}
+
+/// Whether a terminal and who looks into it go together, in a container that the caller leaves or stays with.
+///
+/// # Errors
+/// [`Error::Invalid`], as runc refuses it too.
+pub fn check_terminal(plan: &Plan, looker: &Looker, stays: bool) -> Result<()> {
+    match looker {
+        Looker::Caller if plan.terminal && !stays => {
+            Err(Error::invalid("--console-socket", "", "a socket for the terminal, which nobody else looks into"))
+        }
+        Looker::Socket(path) if !plan.terminal || stays => {
+            let right = "none: there is no terminal for it (process.terminal), or the caller stays and looks into it";
+            Err(Error::invalid("--console-socket", path.to_string_lossy(), right))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The command's terminal, if it has one, and the caller's view of it.
-fn terminal(plan: &Plan, looker: &Looker, claim: &model::Claim) -> Result<(Option<Window>, Option<Slave>)> {
+fn terminal(plan: &Plan, looker: &Looker, claim: Option<&Claim>) -> Result<(Option<Window>, Option<Slave>)> {
     Ok(match looker {
         _ if !plan.terminal => (None, None),
         Looker::Socket(path) => (None, Some(console::open(path, None)?)),
         Looker::Caller => {
-            let (window, slave) = Window::open(plan.stdin, Some(claim))?;
+            let (window, slave) = Window::open(plan.stdin, claim)?;
             (Some(window), Some(slave))
         }
     })
@@ -223,6 +249,15 @@ pub fn delete(id: &str, force: bool, states: &StateDir) -> Result<Vec<Error>> {
     Ok(hooks::run_all(&hooks.poststop, "poststop", told))
 }
 
+/// The container `id`, if it has a first process that lives.
+///
+/// # Errors
+/// [`Error::Os`] when it is not there, or has ended.
+pub fn alive(id: &str, what: &'static str, states: &StateDir) -> Result<Container> {
+    let container = states.container(id)?;
+    require(&container, what, &[Status::Created, Status::Running, Status::Paused]).map(|()| container)
+}
+
 /// The container `id`, if it runs: for a command that stops it where it is.
 ///
 /// # Errors
@@ -263,20 +298,31 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
     fs::rename(&new, path).during("rename", path.display())
 }
 
+/// Starts another process in a container. `is_privileged` is whether it may be given more than the container's first process can get;
+/// `outlives` whether it lives on when the caller has ended.
+///
+/// # Errors
+/// What kept its command from being started.
+pub fn exec(container: &Container, plan: &Plan, is_privileged: bool, looker: &Looker, outlives: bool) -> Result<Made> {
+    check_terminal(plan, looker, !outlives)?;
+    let signals = (!outlives).then(pid::watch_signals).transpose()?;
+    let (window, slave) = terminal(plan, looker, None)?;
+    let guest = Guest { state: &container.state, plan, privileged: is_privileged, leashed: !outlives };
+    let (pid, line) = enter::start(&guest, slave)?;
+    match line.go(pid, None, || ())? {
+        Some(message) => Err(message.into_error()),
+        None => Ok(Made { pid, window, signals }),
+    }
+}
+
 impl Made {
-    /// Waits for the end of the command: its exit code.
+    /// Waits for the end of the command, which gets the caller's signals meanwhile: its exit code.
     pub fn wait(self) -> Result<i32> {
-        loop {
-            match waitpid(self.pid, None) {
-                Err(Errno::EINTR) => {}
-                Ok(status) => {
-                    if let Some(code) = pid::exit_code(status) {
-                        drop(self.window); // shows the rest
-                        return Ok(code);
-                    }
-                }
-                other => drop(other.during("waitpid", self.pid)?),
-            }
-        }
+        let code = match &self.signals {
+            Some(signals) => pid::supervise(self.pid, signals),
+            None => plain::wait(self.pid),
+        };
+        drop(self.window); // shows the rest
+        code
     }
 }

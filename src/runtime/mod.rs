@@ -34,6 +34,7 @@ pub mod settings;
 pub mod signals;
 mod terminal;
 mod trees;
+pub mod update;
 pub mod usage;
 pub mod userns;
 

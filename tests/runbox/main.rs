@@ -3,5 +3,6 @@
 //! Every test has a machine of its own ([`Shield`]), which tells when something is left of a container that is gone.
 
 mod bundle;
+mod guests;
 mod hooks;
 mod lifecycle;

@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// The version of the OCI runtime specification that is followed.
+pub const OCI_VERSION: &str = "1.2.0";
+/// After the program's name.
+const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.2.0");
 
 /// An OCI runtime: makes and runs the container that a bundle describes.
 #[derive(Debug, Parser)]
-#[command(name = "runbox", disable_version_flag = true, disable_help_subcommand = true)]
+#[command(name = "runbox", version = VERSION, disable_version_flag = true, disable_help_subcommand = true)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Flags {
     /// What every command takes.
@@ -45,6 +50,9 @@ pub struct Global {
     /// Accepted: no CRIU is called
     #[arg(long, value_name = "FILE", hide = true)]
     pub criu: Option<PathBuf>,
+    /// Show the version, and that of the specification
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
 }
 
 /// How errors are written to the log file.

@@ -8,7 +8,6 @@ mod join;
 mod layer;
 mod look;
 mod stats;
-mod update;
 mod user;
 mod volume;
 
@@ -19,7 +18,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use boxwright::runtime::{own_program, run};
+use boxwright::runtime::{own_program, run, update};
 use boxwright::steps::{self, caps, limits};
 use cli::{Command, Flags, Places, Run, Who, spec};
 use model::caps::CapSet;

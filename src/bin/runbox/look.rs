@@ -4,12 +4,11 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-use cli::runbox::Format;
+use cli::runbox::{Format, OCI_VERSION};
 use model::{Container, During, Oci, Result, StateDir};
 use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
-use crate::OCI_VERSION;
 use crate::log::rfc3339;
 
 /// `runbox state`: what the specification wants, and beside it what runc tells.

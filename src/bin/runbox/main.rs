@@ -1,7 +1,9 @@
 //! The command line of runbox: runc's words, for engines that look for an OCI runtime.
 
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is where errors and answers are printed, once")]
+#![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
 
+mod exec;
+mod limit;
 mod log;
 mod look;
 mod template;
@@ -21,14 +23,7 @@ use cli::runbox::{Command, Create, Flags, Global, Run};
 use model::{Config, During, Error, Oci, Plan, Result, StateDir};
 use nix::unistd::geteuid;
 
-/// The version of the OCI runtime specification that is followed.
-const OCI_VERSION: &str = "1.2.0";
-
 fn main() -> ExitCode {
-    if env::args_os().nth(1).is_some_and(|first| first == "--version" || first == "-v") {
-        println!("runbox version {}\nspec: {OCI_VERSION}", env!("CARGO_PKG_VERSION"));
-        return ExitCode::SUCCESS;
-    }
     let Flags { global, command } = Flags::parse();
     match obey(&global, command) {
         // Every code is 0 to 255: a command's own, or 128 and a signal.
@@ -57,9 +52,9 @@ fn obey(global: &Global, command: Command) -> Result<i32> {
         Command::Spec { bundle, rootless } => template::write(bundle.as_deref().unwrap_or(Path::new(".")), rootless)?,
         Command::Features => look::features()?,
         Command::Checkpoint(_) | Command::Restore(_) => return Err(no_criu()),
-        Command::Exec(_) | Command::Events { .. } | Command::Update(_) => {
-            return Err(Error::invalid("command", "", "not yet"));
-        }
+        Command::Exec(flags) => return exec::obey(&flags, &states()?),
+        Command::Events { interval, stats, id } => limit::events(&id, stats, &interval, &states()?)?,
+        Command::Update(flags) => limit::update(&flags, &states()?)?,
     }
     Ok(0)
 }
@@ -93,12 +88,12 @@ fn order(flags: Create, global: &Global) -> Result<Order> {
         bundle,
     };
     let looker = flags.console_socket.map_or(Looker::Caller, Looker::Socket);
-    Ok(Order { plan, config, oci, looker, pid_file: flags.pid_file })
+    Ok(Order { plan, config, oci, looker, pid_file: flags.pid_file, stays: false })
 }
 
 /// create, start, and unless it is to be left alone, wait and delete.
 fn run(flags: Run, global: &Global, states: &StateDir) -> Result<i32> {
-    let order = order(flags.create, global)?;
+    let order = Order { stays: !flags.detach, ..order(flags.create, global)? };
     let made = lifecycle::create(&order, states)?;
     let started = lifecycle::start(&order.plan.id, states).map(|errors| warn(global, &errors));
     if started.is_ok() && flags.detach {

@@ -7,7 +7,7 @@ use model::{During, Error, Result};
 use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
 
-use crate::OCI_VERSION;
+use cli::runbox::OCI_VERSION;
 
 /// Writes it into `bundle`; one that is there is not touched.
 pub fn write(bundle: &Path, rootless: bool) -> Result<()> {

@@ -26,8 +26,10 @@ impl Plan {
         let mut spec = spec.clone();
         // What is made for a container once is there.
         spec.set_process(Some(process)).set_root(None).set_mounts(None).set_hooks(None);
+        spec.set_hostname(None).set_domainname(None);
         if let Some(linux) = spec.linux_mut() {
             linux.set_devices(None).set_resources(None).set_masked_paths(None).set_readonly_paths(None);
+            linux.set_sysctl(None).set_time_offsets(None).set_rootfs_propagation(None);
             // Who its users are outside belongs to this one.
             if let Some(namespaces) = linux.namespaces_mut() {
                 namespaces.retain(|namespace| namespace.typ() == LinuxNamespaceType::User);

@@ -1,10 +1,11 @@
-//! `boxwright update`: other limits for a container that runs.
+//! `update`: other limits for a container that runs.
 
-use boxwright::runtime::cgroup;
 use model::cgroup::Version;
 use model::plan::{Cpu, Memory, Resources};
 use model::{Cgroup, During, Result};
 use nix::errno::Errno;
+
+use super::cgroup;
 
 /// What a failed update puts back, of either version. Rates of block devices are not among them: they are set last.
 const KNOBS: [&str; 17] = [
