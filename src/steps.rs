@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use model::caps::{CapSet, CapSets, FileCaps};
 use model::cgroup::{Knob, Part, Throttling, Usage, Version};
 use model::ids::{IdMaps, IdRange};
+use model::image::{Archive, ArchiveWriter, Blob, Content, Digest, Item, Marker};
 use model::layer::{Change, Entry, Mark, Marks, Overlay};
 use model::plan::seccomp::{Action, ArchRules, Arg, Insn, Policy, Rule};
 use model::plan::{Cpu, Memory, User};
@@ -182,6 +183,18 @@ lab! {
 }
 
 lab! {
+    /// Lab 13: layers that travel.
+    image, "../labs/lab13_image.rs", "../solutions/lab13_image.rs", {
+        read: fn(&mut Blob, &mut [u8]) -> Result<usize>,
+        marker: for<'a> fn(&'a OsStr) -> Result<Marker<'a>>,
+        open_parent: fn(BorrowedFd<'_>, &Path) -> Result<(OwnedFd, OsString)>,
+        put: fn(BorrowedFd<'_>, BorrowedFd<'_>, &OsStr, &Item, &mut Content<'_>) -> Result<()>,
+        apply: fn(BorrowedFd<'_>, &mut Archive<'_>, Marks) -> Result<()>,
+        chain_ids: fn(&[Digest]) -> Vec<Digest>,
+        write_layer: fn(BorrowedFd<'_>, Marks, &mut ArchiveWriter<'_>) -> Result<()>,
+    }
+}
+lab! {
     /// Lab 15: one process more in a container that runs already.
     join, "../labs/lab15_join.rs", "../solutions/lab15_join.rs", {
         open: fn(Pid, u64) -> Result<Process>,
@@ -231,6 +244,7 @@ pub const LABS: &[Lab] = &[
     line!(10, "lab10_caps", "most of root's power taken away"),
     line!(11, "lab11_seccomp", "a filter for system calls"),
     line!(12, "lab12_overlay", "a layer of its own for what it writes"),
+    line!(13, "lab13_image", "images"),
     line!(15, "lab15_join", "what it shares with another container"),
 ];
 

@@ -16,6 +16,7 @@ mod handshake;
 mod hold;
 mod hooks;
 mod host_rootfs;
+pub mod image;
 pub mod init;
 mod joined;
 pub mod layer;

@@ -19,6 +19,7 @@ mod container;
 mod error;
 pub mod exit;
 pub mod ids;
+pub mod image;
 mod kept;
 pub mod layer;
 mod message;

@@ -1,0 +1,132 @@
+//! Layers in one pass: verified, decompressed and unpacked while they come, and back.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use flate2::{Compression as Level, GzBuilder};
+use model::image::{Archive, ArchiveWriter, Blob, Digest, Hash, Owners, Sha256};
+use model::layer::Marks;
+use model::tree::open_directory;
+use model::{During, Result};
+
+use crate::steps::image;
+
+/// How a layer's archive is packed for its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// As it is.
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}
+
+/// Unpacks a layer into the empty directory `into`, and returns the digest of its archive (its `diff_id`). Nothing of it is to be
+/// used before this returns: only then is it known to be what it is called.
+///
+/// # Errors
+/// What is wrong with the blob, or with an entry of the archive; part of it is in `into` then.
+pub fn unpack(blob: Blob, compression: Compression, owners: Owners, marks: Marks, into: &Path) -> Result<Digest> {
+    let mut verified = Verified(blob);
+    let diff_id = unpack_archive(decoder(&mut verified, compression)?, owners, marks, into)?;
+    // What a decoder has left is part of the blob too.
+    io::copy(&mut verified, &mut io::sink()).during("read", diff_id)?;
+    Ok(diff_id)
+}
+
+fn unpack_archive(source: impl Read, owners: Owners, marks: Marks, into: &Path) -> Result<Digest> {
+    let mut source = Hashed { inner: source, hash: Sha256::new() };
+    image::apply(open_directory(into)?.as_fd(), &mut Archive::new(&mut source, owners), marks)?;
+    Ok(Digest(source.hash.finalize().into()))
+}
+
+fn decoder<'a>(source: &'a mut Verified, compression: Compression) -> Result<Box<dyn Read + 'a>> {
+    let source = BufReader::with_capacity(1 << 16, source);
+    Ok(match compression {
+        Compression::None => Box::new(source),
+        Compression::Gzip => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(source))),
+        Compression::Zstd => {
+            let decoder = zstd::Decoder::with_buffer(source).during("start", "the decoder for zstd")?;
+            Box::new(BufReader::with_capacity(1 << 16, decoder))
+        }
+    })
+}
+
+/// A blob as [`image::read`] lets it through.
+struct Verified(Blob);
+
+impl Read for Verified {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match image::read(&mut self.0, buffer) {
+                Err(error) if error.errno() == Some(nix::errno::Errno::EINTR) => {}
+                count => return count.map_err(io::Error::other),
+            }
+        }
+    }
+}
+
+/// Whatever goes through is hashed.
+struct Hashed<T> {
+    inner: T,
+    hash: Sha256,
+}
+
+impl<T: Read> Read for Hashed<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl<T: Write> Write for Hashed<T> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// A layer that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The digest of its archive.
+    pub diff_id: Digest,
+    /// The digest of the blob, which is the archive, compressed.
+    pub digest: Digest,
+    /// The length of the blob.
+    pub size_bytes: u64,
+}
+
+/// Writes what is in `upper` as a layer to `blob`, compressed by gzip.
+///
+/// # Errors
+/// [`model::Error::Os`] for what cannot be read or written.
+pub fn commit(upper: &Path, marks: Marks, blob: &File) -> Result<Written> {
+    let mut packed = Hashed { inner: BufWriter::new(blob), hash: Sha256::new() };
+    // Its header has no time in it: the same archive is the same blob.
+    let diff_id = write_archive(upper, marks, GzBuilder::new().mtime(0).write(&mut packed, Level::default()))?;
+    packed.flush().during("write", "the layer")?;
+    let size_bytes = blob.metadata().during("stat", "the layer")?.len();
+    Ok(Written { diff_id, digest: Digest(packed.hash.finalize().into()), size_bytes })
+}
+
+fn write_archive(upper: &Path, marks: Marks, gzip: GzEncoder<impl Write>) -> Result<Digest> {
+    let mut target = Hashed { inner: BufWriter::with_capacity(1 << 16, gzip), hash: Sha256::new() };
+    let mut layer = ArchiveWriter::new(&mut target);
+    image::write_layer(open_directory(upper)?.as_fd(), marks, &mut layer)?;
+    layer.finish()?;
+    let gzip = target.inner.into_inner().map_err(io::IntoInnerError::into_error).during("write", "the layer")?;
+    gzip.finish().during("write", "the layer")?;
+    Ok(Digest(target.hash.finalize().into()))
+}
