@@ -1,11 +1,16 @@
 //! The container's cgroup: made and limited before the command is started, removed after its end.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use model::cgroup::{Knob, Part, Version};
-use model::plan::{Io, IoKind, Memory, Resources};
+use model::plan::{Io, IoKind, Memory, Resources, Setting};
 use model::{Cgroup, Claim, During, Error, Plan, Result};
 use nix::errno::Errno;
+use nix::sys::stat::{Mode, mkdirat};
 
 use super::devices;
 use crate::steps::{cpu, limits, written};
@@ -42,20 +47,35 @@ pub fn make(plan: &Plan, claim: &Claim) -> Result<Option<Held>> {
         return Ok(None);
     }
     let base = Cgroup::base()?;
+    let own = PathBuf::from(format!("boxwright-{}", plan.id));
+    let path = plan.cgroup_path.as_ref().unwrap_or(&own);
+    let directories: Vec<_> = base.paths().iter().map(|base| base.join(path)).collect();
+    let mut is_there = false;
+    for directory in directories.iter().filter(|directory| directory.exists()) {
+        is_there = true;
+        // One that was made for it, as it is asked for by its path, has nobody in it.
+        let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+        if plan.cgroup_path.is_none() || !processes.is_empty() {
+            let what = format!("{} (another container's cgroup)", path.display());
+            return Err(Errno::EEXIST).during("mkdir", what);
+        }
+    }
     // Rules for devices need no controller that would have to be handed down.
     let is_limited = Resources { devices: Vec::new(), ..plan.resources.clone() } != Resources::default();
-    for part in base.parts().iter().filter(|part| part.version() == Version::V2) {
-        hand_down(part, is_limited)?;
-    }
-    let name = format!("boxwright-{}", plan.id);
-    let directories: Vec<_> = base.paths().iter().map(|path| path.join(&name)).collect();
-    if directories.iter().any(|directory| directory.exists()) {
-        let taken: Result<()> = Err(Errno::EEXIST).during("mkdir", format_args!("{name} (another container's cgroup)"));
-        taken?;
-    }
+    let controllers = controllers(&plan.resources);
     // Before they are made: whoever kills us between these lines leaves nothing that nobody knows of.
     claim.announce_cgroup(&directories)?;
-    let held = Held(cpu::create(&base, &name)?);
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let parent = parent.iter().try_fold(base, |parent, name| {
+        hand_down(&parent, is_limited, &controllers)?;
+        find_or_make(&parent, name)
+    })?;
+    hand_down(&parent, is_limited, &controllers)?;
+    let name = path.file_name().unwrap_or_default();
+    let held = match is_there {
+        true => Held(find_or_make(&parent, name)?),
+        false => Held(cpu::create(&parent, &name.to_string_lossy())?),
+    };
     // And after: until then what has the name may be another's, with its state elsewhere.
     claim.own_cgroup(held.group())?;
     limit(held.group(), &plan.resources)?;
@@ -76,16 +96,47 @@ pub fn thaw_for_the_end(group: Option<&Cgroup>) {
     }
 }
 
+/// Those that these limits need, and those that every container has.
+fn controllers(resources: &Resources) -> BTreeSet<&str> {
+    let asked = resources.settings.iter().flat_map(|setting| &setting.v2).chain(&resources.unified);
+    let asked = asked.filter_map(|(knob, _)| knob.split_once('.')).map(|(controller, _)| controller);
+    CONTROLLERS.into_iter().chain(asked).collect()
+}
+
+/// The group `name` below `parent`, in every hierarchy, made where it is missing. It is not the container's own, and stays.
+fn find_or_make(parent: &Cgroup, name: &OsStr) -> Result<Cgroup> {
+    for part in parent.parts() {
+        match mkdirat(part, name, Mode::from_bits_retain(0o755)) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            made => made.during("mkdir", part.path().join(name).display())?,
+        }
+    }
+    let group = parent.child(&name.to_string_lossy())?;
+    if group.version("cpuset").is_ok_and(|version| version == Version::V1) {
+        // One without takes nobody in, and hands nothing down.
+        for knob in ["cpuset.cpus", "cpuset.mems"] {
+            if group.read(knob)?.trim().is_empty() {
+                group.write(knob, parent.read(knob)?.trim())?;
+            }
+        }
+    }
+    Ok(group)
+}
+
 /// Lets groups below a v2 group have the controllers. In the group of somebody's session that takes moving all that is
 /// in it, which nobody shall have done who did not ask for a limit.
-fn hand_down(part: &Part, is_limited: bool) -> Result<()> {
-    if !written(8) || !(is_limited || part.is_top()) {
-        return Ok(());
-    }
+fn hand_down(group: &Cgroup, is_limited: bool, controllers: &BTreeSet<&str>) -> Result<()> {
+    group.parts().iter().filter(|part| part.version() == Version::V2).try_for_each(|part| {
+        let is_wanted = written(8) && (is_limited || part.is_top() || part.read("cgroup.procs")?.is_empty());
+        if is_wanted { enable(part, controllers) } else { Ok(()) }
+    })
+}
+
+fn enable(part: &Part, controllers: &BTreeSet<&str>) -> Result<()> {
     let (has, hands_down) = (part.read("cgroup.controllers")?, part.read("cgroup.subtree_control")?);
     let lists = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
-    let missing = CONTROLLERS.into_iter().filter(|name| lists(&has, name) && !lists(&hands_down, name));
-    let missing: Vec<&str> = missing.collect();
+    let missing = controllers.iter().filter(|name| lists(&has, name) && !lists(&hands_down, name));
+    let missing: Vec<&str> = missing.copied().collect();
     if missing.is_empty() { Ok(()) } else { limits::enable(part, &missing) }
 }
 
@@ -93,6 +144,9 @@ fn hand_down(part: &Part, is_limited: bool) -> Result<()> {
 /// are settled before the start.
 pub fn limit(group: &Cgroup, resources: &Resources) -> Result<()> {
     cpu::limit(group, &resources.cpu)?;
+    if resources.check_before_update {
+        is_below(group, &resources.memory)?;
+    }
     if resources.memory != Memory::default() {
         let mut knobs = limits::knobs(&resources.memory, group.version("memory")?);
         if is_above_swap(group, &resources.memory) {
@@ -113,7 +167,48 @@ pub fn limit(group: &Cgroup, resources: &Resources) -> Result<()> {
         let max = if pids < 0 { "max".to_owned() } else { pids.to_string() };
         group.write("pids.max", max)?;
     }
-    io(group, &resources.io)
+    io(group, &resources.io)?;
+    resources.settings.iter().try_for_each(|setting| set(group, setting))?;
+    resources.unified.iter().try_for_each(|(knob, value)| {
+        let v2 = group.parts().iter().find(|part| part.version() == Version::V2);
+        let v2 = v2
+            .ok_or_else(|| Error::invalid("linux.resources.unified", knob, "used with cgroup v2, which is not here"))?;
+        v2.write(knob, value)
+    })
+}
+
+/// Writes the first knob of a setting that is there.
+fn set(group: &Cgroup, setting: &Setting) -> Result<()> {
+    let speaks = |knobs: &[(String, String)], version| {
+        let controller = knobs.first().and_then(|(knob, _)| knob.split_once('.'));
+        controller.is_some_and(|(controller, _)| group.version(controller).is_ok_and(|own| own == version))
+    };
+    let knobs = if speaks(&setting.v1, Version::V1) { &setting.v1 } else { &setting.v2 };
+    let mut missing = None;
+    for (knob, value) in knobs {
+        match group.write(knob, value) {
+            Err(error @ (Error::NoKnob { .. } | Error::NoController { .. })) => missing = Some(error),
+            result => return result,
+        }
+    }
+    let value = setting.v1.first().map_or("", |(_, value)| value);
+    match missing {
+        _ if setting.optional => Ok(()),
+        Some(error) => Err(error),
+        None => {
+            Err(Error::invalid(setting.field, value, "none: cgroup v2 does not have it, nor has this machine v1's"))
+        }
+    }
+}
+
+/// v1 refuses a limit below what cannot be given back; v2 kills.
+fn is_below(group: &Cgroup, memory: &Memory) -> Result<()> {
+    let Some(limit) = memory.limit_bytes.filter(|limit| *limit > 0) else { return Ok(()) };
+    let used = group.read("memory.current").ok().and_then(|used| used.trim().parse::<i64>().ok());
+    match used {
+        Some(used) if used > limit => Err(Errno::EBUSY).during("write", too_little_memory(limit)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a new limit is more than memory and swap together may be so far: v1 refuses that at any moment, so there

@@ -4,6 +4,7 @@
 #[path = "../runbox/bundle.rs"]
 #[allow(dead_code, reason = "shared with the tests of the commands, which use more of it")]
 mod bundle;
+mod cgroups;
 mod mounts;
 mod process;
 mod refused;

@@ -19,6 +19,7 @@ mod devices;
 pub mod hooks;
 mod join;
 mod kernel;
+mod knobs;
 mod mount;
 mod options;
 mod process;
@@ -30,6 +31,7 @@ pub mod seccomp;
 pub use devices::{Device, DeviceAccess, DeviceRule};
 pub use join::Join;
 pub use kernel::{Sysctl, TimeOffset};
+pub use knobs::Setting;
 pub use mount::{Access, Bind, COPY_UP, Change, Fs, KEEP_OWNERS, MAKE_SOURCE, Mount, Tmpfs};
 pub use options::{Attributes, Spread};
 pub use process::caps;
@@ -123,6 +125,8 @@ pub struct Plan {
     pub layer: Option<Layer>,
     /// Whether it has a cgroup of its own, where the caller may make one.
     pub cgroup: bool,
+    /// That cgroup's path below where the caller may make one; `None` for a name of ours.
+    pub cgroup_path: Option<PathBuf>,
     /// Whether it sees that cgroup as the top of the tree.
     pub new_cgroup: bool,
     /// How much it may use.
@@ -202,6 +206,7 @@ impl Plan {
         }
         let rootfs = root::rootfs(spec, bundle, is_set(FROM_HOST))?;
         let sysctls = linux.and_then(|linux| linux.sysctl().as_ref());
+        let group_path = linux.and_then(|linux| linux.cgroups_path().as_ref());
         let (memory_policy, personality) =
             linux.map_or((None, None), |linux| (linux.memory_policy().as_ref(), linux.personality().as_ref()));
         let offsets = linux.and_then(|linux| linux.time_offsets().as_ref());
@@ -239,6 +244,7 @@ impl Plan {
             rootfs_from_host: is_set(FROM_HOST),
             layer: root::layer(spec)?,
             cgroup: true,
+            cgroup_path: group_path.map(|path| knobs::group_path(path)).transpose()?.flatten(),
             new_cgroup: is_new(LinuxNamespaceType::Cgroup),
             resources: resources.map(Resources::from_oci).transpose()?.unwrap_or_default(),
             oom_score_adj: process::oom_score_adj(process)?,

@@ -6,6 +6,7 @@ use std::path::Path;
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources, LinuxThrottleDevice};
 
 use super::devices::{self, DeviceRule};
+use super::knobs::{self, Setting};
 use crate::error::{Error, Result};
 
 /// The shortest and the longest period of the scheduler's quota, and so the smallest quota, in µs.
@@ -26,6 +27,12 @@ pub struct Resources {
     pub pids: Option<i64>,
     /// Reads and writes of block devices.
     pub io: Io,
+    /// Whatever else is a knob.
+    pub settings: Vec<Setting>,
+    /// Knobs of v2 by their own names.
+    pub unified: Vec<(String, String)>,
+    /// Whether a memory limit below what is used is refused, and nobody killed for it.
+    pub check_before_update: bool,
     /// Which devices may be used: of the rules that fit, the last one counts, letter by letter. Empty: every device.
     pub devices: Vec<DeviceRule>,
 }
@@ -100,6 +107,9 @@ impl Resources {
             memory: resources.memory().as_ref().map(memory).transpose()?.unwrap_or_default(),
             pids: resources.pids().as_ref().map(|pids| if pids.limit() > 0 { pids.limit() } else { -1 }),
             io: resources.block_io().as_ref().map(io).transpose()?.unwrap_or_default(),
+            settings: knobs::settings(resources)?,
+            unified: knobs::unified(resources)?,
+            check_before_update: resources.memory().as_ref().and_then(LinuxMemory::check_before_update) == Some(true),
             devices: devices::rules(resources.devices().as_deref().unwrap_or_default())?,
         })
     }
