@@ -74,13 +74,16 @@ pub fn exec(plan: &Plan) -> Result<Infallible> {
     Err(reason).during("execve", command.to_string_lossy())
 }
 
+/// Where a command is looked for that has no PATH, as by execvp(3): where Docker's images have their programs.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Where the command may be: at its own path when it has a slash, else in each directory of the PATH.
 fn candidates(command: &CStr, env: &[CString]) -> Vec<CString> {
     if command.to_bytes().contains(&b'/') {
         return vec![command.to_owned()];
     }
     let path = env.iter().rev().find_map(|pair| pair.to_bytes().strip_prefix(b"PATH="));
-    let directories = path.unwrap_or_default().split(|byte| *byte == b':');
+    let directories = path.unwrap_or(DEFAULT_PATH).split(|byte| *byte == b':');
     // An empty entry would be the working directory, which is no place to look for programs.
     let files = directories.filter(|directory| !directory.is_empty()).map(|directory| {
         let file = [directory, b"/", command.to_bytes()].concat();
@@ -98,6 +101,7 @@ mod tests {
         let env = [c"PATH=/ignored".into(), c"PATH=/a::/b".into()];
         assert_eq!(candidates(c"sh", &env), [c"/a/sh".to_owned(), c"/b/sh".to_owned()]);
         assert_eq!(candidates(c"./sh", &env), [c"./sh".to_owned()]);
-        assert!(candidates(c"sh", &[]).is_empty());
+        assert!(candidates(c"sh", &[c"PATH=".into()]).is_empty());
+        assert_eq!(candidates(c"sh", &[]).last(), Some(&c"/bin/sh".to_owned()));
     }
 }

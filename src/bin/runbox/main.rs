@@ -20,7 +20,8 @@ use boxwright::runtime::signals;
 use boxwright::steps::{self, limits};
 use clap::Parser;
 use cli::runbox::{Command, Create, Flags, Global, Run};
-use model::{Config, During, Error, Oci, Plan, Result, StateDir};
+use model::{Config, During, Error, Oci, Plan, Result, StateDir, exit};
+use nix::errno::Errno;
 use nix::unistd::geteuid;
 
 fn main() -> ExitCode {
@@ -29,8 +30,9 @@ fn main() -> ExitCode {
         // Every code is 0 to 255: a command's own, or 128 and a signal.
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
         Err(error) => {
-            eprintln!("runbox: {error}");
-            log::write(&global, "error", &error.to_string());
+            let words = words(&error);
+            eprintln!("runbox: {words}");
+            log::write(&global, "error", &words);
             ExitCode::FAILURE
         }
     }
@@ -57,6 +59,15 @@ fn obey(global: &Global, command: Command) -> Result<i32> {
         Command::Update(flags) => limit::update(&flags, &states()?)?,
     }
     Ok(0)
+}
+
+/// What is told of an error: by these words engines know which exit code is theirs, 127 or 126.
+fn words(error: &Error) -> String {
+    match exit::code(error) {
+        exit::NOT_FOUND => format!("{error} (executable file not found)"),
+        exit::NOT_EXECUTABLE if error.errno() == Some(Errno::EACCES) => format!("{error} (permission denied)"),
+        _ => error.to_string(),
+    }
 }
 
 /// Where state goes when nobody says.

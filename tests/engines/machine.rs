@@ -1,0 +1,198 @@
+//! An engine that has a directory of its own for all that it keeps.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use testkit::{Rootfs, patience};
+
+/// One of them, and its daemons, if it has any; the last is ended first.
+pub struct Machine {
+    directory: TempDir,
+    client: Vec<String>,
+    daemons: Vec<Child>,
+}
+
+/// How a command ended, and what it said.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+const RUNBOX: &str = env!("CARGO_BIN_EXE_runbox");
+
+impl Machine {
+    fn new() -> Machine {
+        let directory = tempfile::tempdir().unwrap();
+        let programs = ["sh", "cat", "id", "ls", "readlink", "sleep", "true"];
+        Rootfs::build(directory.path().join("rootfs"), &programs).unwrap();
+        Machine { directory, client: Vec::new(), daemons: Vec::new() }
+    }
+
+    /// podman, which has no daemon.
+    pub fn podman() -> Machine {
+        let mut machine = Machine::new();
+        // More than these a machine without CAP_SYS_RESOURCE cannot give.
+        let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+        fs::write(machine.path("containers.conf"), limits).unwrap();
+        let (root, run, tmp) = (machine.path("root"), machine.path("run"), machine.path("tmp"));
+        let client = ["podman", "--root", &root, "--runroot", &run, "--tmpdir", &tmp, "--cgroup-manager", "cgroupfs"];
+        let client =
+            client.into_iter().chain(["--events-backend", "file", "--storage-driver", "vfs", "--runtime", RUNBOX]);
+        machine.client = client.map(str::to_owned).collect();
+        machine
+    }
+
+    /// containerd, and ctr as its client.
+    pub fn containerd() -> Machine {
+        let mut machine = Machine::new();
+        let socket = machine.start_containerd();
+        machine.client = ["ctr", "--address", &socket].map(str::to_owned).into();
+        machine
+    }
+
+    /// dockerd on a containerd, and docker as its client.
+    pub fn docker() -> Machine {
+        let mut machine = Machine::new();
+        let containerd = machine.start_containerd();
+        let [host, data, exec, pid] = ["docker.sock", "data", "exec", "docker.pid"].map(|name| machine.path(name));
+        let host = format!("unix://{host}");
+        let mut dockerd = Command::new("unshare");
+        dockerd.args(["--mount", "--propagation", "private", "dockerd", "--containerd", &containerd, "--host", &host]);
+        dockerd.args(["--data-root", &data, "--exec-root", &exec, "--pidfile", &pid, "--storage-driver", "vfs"]);
+        dockerd.args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--default-runtime", "runbox"]);
+        dockerd.arg("--add-runtime").arg(format!("runbox={RUNBOX}"));
+        machine.start(dockerd);
+        machine.client = ["docker", "--host", &host].map(str::to_owned).into();
+        until("dockerd answers", || machine.tell(&["version"]).code == 0);
+        machine
+    }
+
+    fn start_containerd(&mut self) -> String {
+        let [config, root, state] = ["config.toml", "ctd", "ctd-state"].map(|name| self.path(name));
+        let [socket, ttrpc] = ["ctd.sock", "ctd-ttrpc.sock"].map(|name| self.path(name));
+        let text = format!(
+            "version = 2\nroot = {root:?}\nstate = {state:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+             [grpc]\naddress = {socket:?}\n[ttrpc]\naddress = {ttrpc:?}\n"
+        );
+        fs::write(&config, text).unwrap();
+        let mut containerd = Command::new("unshare");
+        containerd.args(["--mount", "--propagation", "private", "containerd", "--config", &config]);
+        self.start(containerd);
+        until("containerd answers", || Path::new(&socket).exists());
+        socket
+    }
+
+    /// Starts a daemon: `unshare` becomes it, so that its PID is known.
+    fn start(&mut self, mut daemon: Command) {
+        let log = File::create(self.path(&format!("log-{}", self.daemons.len()))).unwrap();
+        daemon.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.daemons.push(daemon.spawn().unwrap());
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Where all of it is.
+    pub fn directory(&self) -> &str {
+        self.directory.path().to_str().unwrap()
+    }
+
+    /// A root file system with a few programs of this machine.
+    pub fn rootfs(&self) -> &'static str {
+        self.path("rootfs").leak()
+    }
+
+    /// The runtime.
+    pub fn runbox(&self) -> &'static str {
+        RUNBOX
+    }
+
+    /// An image with that root file system: its name.
+    pub fn image(&self) -> String {
+        let archive = self.path("image.tar");
+        let made = Command::new("tar").args(["-C", self.rootfs(), "-cf", &archive, "."]).status().unwrap();
+        assert!(made.success());
+        self.tell(&["import", &archive, "localhost/image:latest"]).ok();
+        "localhost/image:latest".into()
+    }
+
+    /// The client with these arguments.
+    pub fn tell(&self, args: &[&str]) -> Said {
+        let mut command = Command::new(&self.client[0]);
+        command.args(&self.client[1..]).args(args);
+        self.wait(command)
+    }
+
+    /// `run --rm FLAGS --rootfs … sh -c SCRIPT`, for podman.
+    pub fn run(&self, flags: &[&str], script: &str) -> Said {
+        self.tell(&[&["run", "--rm"], flags, &["--rootfs", self.rootfs(), "sh", "-c", script]].concat())
+    }
+
+    /// As [`Machine::tell`], on a terminal of its own.
+    pub fn on_a_terminal(&self, args: &[&str]) -> Said {
+        let quoted = |word: &str| format!("'{word}'");
+        let words = self.client.iter().map(String::as_str).chain(args.iter().copied()).map(quoted);
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &words.collect::<Vec<_>>().join(" "), "/dev/null"]);
+        self.wait(command)
+    }
+
+    fn wait(&self, mut command: Command) -> Said {
+        let (out, err) = (self.path("out"), self.path("err"));
+        // Files, not pipes: nobody waits for what a container that goes on has open.
+        command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        command.env("CONTAINERS_CONF", self.path("containers.conf"));
+        let status = command.status().unwrap();
+        let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        Said { code: status.code().unwrap_or(-1), out: text(out), err: text(err) }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for daemon in self.daemons.iter_mut().rev() {
+            let _ = kill(Pid::from_raw(daemon.id().cast_signed()), Signal::SIGTERM);
+            let _ = daemon.wait();
+        }
+    }
+}
+
+impl Said {
+    /// Fails unless it went well.
+    #[track_caller]
+    pub fn ok(self) -> Said {
+        assert_eq!(self.code, 0, "it said: {}{}", self.out, self.err);
+        self
+    }
+
+    /// Fails unless it was refused with these words.
+    #[track_caller]
+    pub fn refused(self, words: &str) -> Said {
+        assert!(self.code != 0 && self.err.contains(words), "expected {words:?} in {:?}{:?}", self.out, self.err);
+        self
+    }
+}
+
+/// Waits until it is so.
+#[track_caller]
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < patience(Duration::from_secs(20)), "not yet: {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether a process is gone, or a zombie.
+pub fn has_ended(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
