@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "shared with the tests of the commands, which use more of it")]
 mod bundle;
 mod cgroups;
+mod damage;
 mod mounts;
 mod process;
 mod refused;

@@ -13,6 +13,7 @@ mod audit;
 pub mod bpf;
 mod cgroup;
 mod children;
+pub mod damage;
 mod failure;
 pub mod filtered;
 mod frame;
