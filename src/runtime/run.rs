@@ -124,7 +124,8 @@ fn watch(
     let args = plan.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let _leash = Leash(child, group);
     let sources = binds(plan).map(|bind| bind.source.clone()).collect();
-    claim.write(&State { sources, ..State::new(&plan.id, child, args) })?;
+    let state = State { sources, ..State::new(&plan.id, child, args) };
+    claim.write(&state)?;
     if let Some(group) = group.filter(|_| !goes_there_itself(plan)) {
         // From outside.
         cpu::join(group, child)?;
@@ -132,6 +133,9 @@ fn watch(
     settings::limit_from_outside(plan, child)?;
     let thaw = || cgroup::thaw_for_the_end(group);
     let refusal = line.go(child, signals, thaw)?;
+    if refusal.is_none() {
+        claim.write(&State { up: true, ..state })?;
+    }
     let code = match signals {
         Some(signals) => {
             if handshake::comes_an_end(signals)? {

@@ -3,7 +3,7 @@
 //! ```text
 //! <root>/.lock             held while a name is taken, given back or swept
 //! <root>/NAME/lock         held by the boxwright that runs NAME: free means that it was killed
-//! <root>/NAME/state.json   who PID 1 is; written once, in one piece
+//! <root>/NAME/state.json   who PID 1 is; written in one piece, and again when it is up
 //! <root>/NAME/cgroup.json  the directories of its cgroup; written before they are made, and again when they are
 //! <root>/NAME/rootfs/      when boxwright builds one
 //! ```
@@ -14,7 +14,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
@@ -36,6 +36,9 @@ pub struct State {
     pub started_ticks: u64,
     /// Its command.
     pub args: Vec<String>,
+    /// Whether its command has been started. Until then its first process is the host's still, at least in part.
+    #[serde(default)]
+    pub up: bool,
     /// The places of the host that are mounted in it.
     #[serde(default)]
     pub sources: Vec<PathBuf>,
@@ -56,6 +59,7 @@ impl State {
             pid: pid.as_raw(),
             started_ticks: started_ticks(pid).unwrap_or_default(),
             args,
+            up: false,
             sources: Vec::new(),
             created_unix_s: created.as_secs(),
             oci: None,
@@ -202,6 +206,23 @@ impl StateDir {
     pub fn find(&self, id: &str) -> Result<State> {
         let running = self.running()?.into_iter().find(|state| state.id == id);
         running.ok_or(nix::errno::Errno::ENOENT).during("find the running container", id)
+    }
+
+    /// The running container `id`, once its command has been started.
+    ///
+    /// # Errors
+    /// [`Error::Os`] with ENOENT when there is none, with EAGAIN when it takes longer than that.
+    pub fn find_up(&self, id: &str) -> Result<State> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match self.find(id)? {
+                state if state.up => return Ok(state),
+                _ if Instant::now() > deadline => {
+                    return Err(nix::errno::Errno::EAGAIN).during("find", format_args!("{id} (it is only starting)"));
+                }
+                _ => sleep(Duration::from_millis(5)),
+            }
+        }
     }
 
     /// The cgroup of the running container `id`; of one that has none, one without a single controller.

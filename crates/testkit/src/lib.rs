@@ -2,7 +2,7 @@
 //!
 //! - [`Shield`]: a throw-away host for the learner's code. [`shielded`] is the short form.
 //! - [`inside`]: what a process sees of itself; [`observe`], [`in_child`]: look into a child.
-//! - [`refused_at_first`]: what the kernel says seldom, said by the test.
+//! - [`refused_at_first`]: what the kernel says seldom, said by the test; [`meanwhile`]: what happens seldom, done by it.
 //! - [`check!`], [`Explained`]: failure messages that teach.
 //! - [`needs!`]: what a test needs of the machine, declared.
 //! - [`Rootfs`]: a root file system from this machine's own programs.
@@ -41,7 +41,7 @@ pub use patience::{SLOWNESS, patience};
 pub use random::{Random, SEED};
 pub use rootfs::Rootfs;
 pub use shield::{DEADLINE, Shield, shielded};
-pub use stand_in::refused_at_first;
+pub use stand_in::{meanwhile, refused_at_first};
 pub use sys::drop_capabilities;
 pub use user::{SUBORDINATE, USER};
 

@@ -5,7 +5,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_JUMP, BPF_K, BPF_LD, BPF_RET, BPF_STMT, BPF_W, c_long, sock_filter};
 use nix::errno::Errno;
-use nix::sys::prctl::set_no_new_privs;
+use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,6 +38,37 @@ pub fn refused_at_first<T: Serialize + DeserializeOwned>(
     })
 }
 
+/// Runs `body` in a plain child where the first call of the system call `number` waits until `happens` has: what another process
+/// could do at this moment, at the worst one there is.
+///
+/// To be called under a [`Shield`](crate::Shield).
+pub fn meanwhile<T: Serialize + DeserializeOwned>(
+    number: c_long,
+    happens: impl FnOnce(),
+    body: impl FnOnce() -> T,
+) -> T {
+    in_child(|| {
+        let calls = listen(number).expect("a filter of system calls");
+        // SAFETY: under a shield the process has one thread.
+        let answers = match unsafe { fork() }.expect("fork") {
+            ForkResult::Parent { child } => child,
+            ForkResult::Child => {
+                set_pdeathsig(Signal::SIGKILL).expect("PR_SET_PDEATHSIG");
+                let first = received(&calls);
+                happens();
+                send(&calls, first, None);
+                loop {
+                    answer(&calls, None);
+                }
+            }
+        };
+        let value = body();
+        kill(answers, Signal::SIGKILL).expect("kill");
+        waitpid(answers, None).expect("waitpid");
+        value
+    })
+}
+
 /// From here on, whoever calls `number` in this process waits for an answer from the other end.
 fn listen(number: c_long) -> nix::Result<OwnedFd> {
     // SAFETY: these put numbers into a struct.
@@ -57,12 +91,21 @@ fn listen(number: c_long) -> nix::Result<OwnedFd> {
 
 /// Waits for one call, and lets it fail or go on to the kernel.
 fn answer(calls: &OwnedFd, errno: Option<Errno>) {
+    send(calls, received(calls), errno);
+}
+
+/// Waits for one call: its id.
+fn received(calls: &OwnedFd) -> u64 {
     // SAFETY: all zeroes is a valid seccomp_notif, and what the kernel wants to be given.
     let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: a descriptor of the right kind and a struct that is ours; so below.
     let status = unsafe { libc::ioctl(calls.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut call) };
     Errno::result(status).expect("a call");
-    let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags: 0 };
+    call.id
+}
+
+fn send(calls: &OwnedFd, id: u64, errno: Option<Errno>) {
+    let mut answer = libc::seccomp_notif_resp { id, val: 0, error: 0, flags: 0 };
     match errno {
         Some(errno) => answer.error = -(errno as i32),
         None => answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,

@@ -19,7 +19,7 @@ pub fn obey(flags: &Exec, root: Option<PathBuf>) -> Result<i32> {
     // What runs in the container for a moment is not the host's file.
     own_program::seal()?;
     let states = states(root)?;
-    let state = states.find(&flags.name)?;
+    let state = states.find_up(&flags.name)?;
     let container = states.container(&flags.name)?;
     if container.status() == Status::Paused {
         // It would be stopped on its way in.

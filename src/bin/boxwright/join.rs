@@ -23,7 +23,7 @@ impl Others {
         refuse_what_is_nobodys(flags)?;
         let mut others = Others::default();
         for (kind, name) in flags.others() {
-            let state = states.find(name)?;
+            let state = states.find_up(name)?;
             let process = join::open(state.pid(), state.started_ticks)?;
             let differing = join::differing(&process)?;
             let mut kinds = vec![kind];

@@ -1,0 +1,21 @@
+//! "The bounding set bounds all."
+//!
+//! task: 7
+//! test: task7_what_is_inheritable_is_gone
+//! says: CVE-2022-29162
+
+let prctl = |option, number: u32| {
+    // SAFETY: these options take integers.
+    Errno::result(unsafe { libc::prctl(option, libc::c_ulong::from(number), 0, 0, 0) })
+};
+for number in (0..u64::BITS).filter(|number| !powers.bounding.has(*number)) {
+    match prctl(libc::PR_CAPBSET_DROP, number) {
+        Err(Errno::EINVAL) => break,
+        result => result.during("prctl PR_CAPBSET_DROP", number)?,
+    };
+}
+prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL.cast_unsigned()).during("prctl", "PR_CAP_AMBIENT")?;
+if powers.no_new_privs {
+    prctl::set_no_new_privs().during("prctl", "PR_SET_NO_NEW_PRIVS")?;
+}
+Ok(())
