@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write, pipe};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -440,22 +440,23 @@ fn task5_the_child_is_in_the_pid_namespace() {
 fn task5_nothing_of_the_host_is_left_open() {
     shielded(|| {
         let (parents, childs, kept) = in_child(|| {
-            let secret = File::open("/").expect("a directory of the host");
+            // Numbers alone: what is closed must not be dropped.
+            let secret = File::open("/").expect("a directory of the host").into_raw_fd();
             // With the flag that closes it at an exec: until then it is open.
-            assert!(is_cloexec(secret.as_raw_fd()));
-            let kept = File::open("/dev/null").expect("a file to keep");
-            let high = nix::fcntl::fcntl(&kept, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(200)).expect("dup");
+            assert!(is_cloexec(secret));
+            let kept = File::open("/dev/null").expect("a file to keep").into_raw_fd();
+            let high = // SAFETY: it is open.
+                nix::fcntl::fcntl(unsafe { BorrowedFd::borrow_raw(kept) }, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(200)).expect("dup");
             let child = observe(
                 || {
                     // What observe() has opened meanwhile is the test's.
-                    let own = [secret.as_raw_fd(), kept.as_raw_fd(), high];
+                    let own = [secret, kept, high];
                     let others = open_fds().into_iter().filter(|fd| !own.contains(fd));
-                    forks(&others.chain([high, kept.as_raw_fd()]).collect::<Vec<_>>())
+                    forks(&others.chain([high, kept]).collect::<Vec<_>>())
                 },
-                || (is_open(secret.as_raw_fd()), is_open(kept.as_raw_fd()) && is_open(high)),
+                || (is_open(secret), is_open(kept) && is_open(high)),
             );
-            let parents = is_open(secret.as_raw_fd());
-            std::mem::forget(secret);
+            let parents = is_open(secret);
             (parents, child.value.0, child.value.1)
         });
         check!(
