@@ -360,7 +360,7 @@ fn task4_it_is_in_the_cgroup_in_every_hierarchy() {
             let entered = join::enter_group(&process).map_err(|error| error.to_string());
             (entered, read("/proc/self/cgroup"))
         });
-        let theirs = read(&process.proc("cgroup"));
+        let theirs = read(process.proc("cgroup"));
         let missing: Vec<_> = theirs.lines().filter(|line| !seen.lines().any(|own| own == *line)).collect();
         check!(
             missing.is_empty() && entered.is_ok(),
@@ -798,8 +798,9 @@ fn wait_in(flags: CloneFlags, prepare: impl FnOnce(), mut tell: impl Write) {
 /// A process that waits and is nobody's child here: when it ends, the shield's first process reaps it at once.
 fn orphan(flags: CloneFlags) -> Pid {
     let (mut told, tell) = pipe().expect("a pipe");
-    // SAFETY: under a shield the process has one thread; _exit takes an integer.
+    // SAFETY: under a shield the process has one thread.
     match unsafe { fork() }.expect("fork") {
+        // SAFETY: as above; _exit takes an integer.
         ForkResult::Child => unsafe {
             if let Ok(ForkResult::Child) = fork() {
                 wait_in(flags, || {}, &tell);
