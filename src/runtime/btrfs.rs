@@ -28,6 +28,34 @@ ioctl_write_ptr!(
     Args
 );
 
+ioctl_write_ptr!(
+    /// BTRFS_IOC_SUBVOL_CREATE_V2.
+    subvol_create_v2,
+    0x94,
+    24,
+    Args
+);
+
+/// Makes the directory `path` a subvolume of its own, of which snapshots can be taken. Source: the kernel's fs/btrfs.
+///
+/// # Errors
+/// [`Error::Invalid`] where it would not be on btrfs; what the kernel refuses.
+pub fn create(path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let directory = open(parent)?;
+    let mut args = Args { fd: 0, transid: 0, flags: 0, unused: [0; 4], name: [0; 4040] };
+    args.name[..name.len()].copy_from_slice(name);
+    // SAFETY: the descriptor is open, and the kernel reads no more than the structure.
+    match unsafe { subvol_create_v2(directory.as_raw_fd(), &args) } {
+        Err(Errno::ENOTTY | Errno::EINVAL) => {
+            let right = format!("with {} on btrfs (BOXWRIGHT_DATA)", parent.display());
+            Err(Error::invalid("--storage-driver", "btrfs", right))
+        }
+        result => result.map(drop).during("BTRFS_IOC_SUBVOL_CREATE_V2", path.display()),
+    }
+}
+
 /// Makes the directory `name` in `parent` a snapshot of the subvolume `source`: it shares every block until one of them is
 /// written to. Source: the kernel's fs/btrfs, `<linux/btrfs.h>`.
 pub fn snapshot(source: &Path, parent: &Path, name: &str) -> Result<()> {

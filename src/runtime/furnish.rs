@@ -52,6 +52,9 @@ pub fn furnish(plan: &Plan, rootfs: Option<&Path>, trees: &Trees) -> Result<()> 
     if plan.terminal && (plan.lacks_devices || plan.mounts.iter().any(|mount| matches!(mount, Mount::Dev(_)))) {
         root.name_the_terminal().map_err(|error| at(error, Path::new("/dev/console")))?;
     }
+    if plan.from_image {
+        root.make(&plan.cwd, Node::Directory).map_err(|error| at(error, &plan.cwd))?;
+    }
     for path in &plan.masked_paths {
         volume::mask(root.fd.as_fd(), path)?;
     }

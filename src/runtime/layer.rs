@@ -15,9 +15,10 @@ use model::{During, Error, Kept, Layers, Plan, Propagation, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use nix::unistd::geteuid;
+use nix::unistd::{chdir, geteuid};
 
 use super::btrfs;
+use super::flatten::flatten;
 use super::trees::{PLACE, Trees, attach_at};
 use super::userns::Userns;
 use crate::steps::{self, mounts, overlay};
@@ -38,6 +39,8 @@ impl<'a> Held<'a> {
         let kept = Kept {
             directory: layer.directory.clone(),
             lower: plan.rootfs.clone().unwrap_or_default(),
+            chain: layer.chain.clone(),
+            image: layer.image.clone(),
             marks: if plan.ids.is_some() { Marks::User } else { Marks::of(&uid_map) },
             ids: plan.ids.clone(),
             remove: layer.goes,
@@ -102,19 +105,47 @@ pub fn rootfs(plan: &Plan, kept: Option<&Kept>, trees: &Trees) -> Result<Option<
     if place.join("work").exists() {
         // The owner and the mode of what is seen as `/` are upper's.
         let upper = place.join("diff");
-        let root = fs::metadata(&lower).during("stat", lower.display())?;
+        let root = top(kept, &lower);
+        let root = fs::metadata(&root).during("stat", root.display())?;
         lchown(&upper, Some(root.uid()), Some(root.gid())).during("chown", upper.display())?;
         fs::set_permissions(&upper, root.permissions()).during("chmod", upper.display())?;
         // Where upper keeps no attributes it is mounted all the same, and no directory from below can be removed.
         let work = File::open(place.join("work")).during("open", place.join("work").display())?;
         let marked = overlay::make_mark(work.as_fd(), Mark::Opaque, kept.marks);
-        match marked.and_then(|()| overlay::mount_overlay(&kept.overlay(lower.clone(), &place), &merged)) {
+        match marked.and_then(|()| mount(kept, &lower, &place)) {
             Err(error) if cannot_be(&error) => tell_of_the_copy(&error, &place)?,
             mounted => return mounted.map(|()| Some(merged)),
         }
     }
-    overlay::copy_tree(&lower, &merged)?;
+    copy_lowers(kept, &lower, &merged)?;
     Ok(Some(merged))
+}
+
+/// Mounts the overlay of `kept`. The layers of an image are named from where they are: their options have to fit into a page.
+fn mount(kept: &Kept, lower: &Path, place: &Path) -> Result<()> {
+    let merged = place.join("merged");
+    if kept.chain.is_empty() {
+        return overlay::mount_overlay(&kept.overlay(lower.to_owned(), place), &merged);
+    }
+    chdir(lower).during("chdir", lower.display())?;
+    overlay::mount_overlay(&kept.overlay(PathBuf::new(), place), &merged)?;
+    chdir("/").during("chdir", "/")
+}
+
+/// The directory whose owner and mode the container's root has: of an image, that of its topmost layer, below the one for mount
+/// points, which is nobody's work.
+fn top(kept: &Kept, lower: &Path) -> PathBuf {
+    let layer = kept.chain.get(1).or(kept.chain.first());
+    layer.map_or_else(|| lower.to_owned(), |layer| lower.join(layer))
+}
+
+/// A full copy of what `kept` lies on.
+fn copy_lowers(kept: &Kept, lower: &Path, to: &Path) -> Result<()> {
+    if kept.chain.is_empty() {
+        return overlay::copy_tree(lower, to);
+    }
+    let layers: Vec<_> = kept.chain.iter().map(|layer| lower.join(layer)).collect();
+    flatten(&layers, &top(kept, lower), to, kept.marks)
 }
 
 /// Whether this kernel, this user or this file system does not do overlays.
@@ -137,7 +168,17 @@ pub fn changes(kept: &Kept, show: impl FnOnce(Vec<Change>) -> Result<()>) -> Res
             return overlay::changes(&kept.overlay(lower, &kept.directory));
         }
         let merged = open_directory(&kept.directory.join("merged"))?;
-        let mut changes = compare(Some(&open_directory(&lower)?), &merged, Path::new("/"))?;
+        let was = kept.directory.join("was");
+        let before = if kept.chain.is_empty() { &lower } else { &was };
+        if !kept.chain.is_empty() {
+            fs::create_dir(&was).during("mkdir", was.display())?;
+            copy_lowers(kept, &lower, &was)?;
+        }
+        let changes = compare(Some(&open_directory(before)?), &merged, Path::new("/"));
+        if !kept.chain.is_empty() {
+            fs::remove_dir_all(&was).during("remove", was.display())?;
+        }
+        let mut changes = changes?;
         changes.sort();
         Ok(changes)
     };

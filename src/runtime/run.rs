@@ -13,6 +13,7 @@ use oci_spec::runtime::Spec;
 
 use super::cgroup;
 use super::handshake::{self, ParentEnd};
+use super::image_files;
 use super::init::Child;
 use super::joined::Joined;
 use super::layer::Held;
@@ -32,11 +33,11 @@ pub struct End {
 
 /// Runs `plan`, which `config` comes to, to its end. Afterwards nothing of it is left.
 ///
-/// To be called by a process with one thread.
+/// To be called by a process with one thread. `in_use` is let go of when the container's own layer says what it lies on.
 ///
 /// # Errors
 /// What kept the command from being started.
-pub fn run(plan: &Plan, config: &Spec, states: &StateDir) -> Result<End> {
+pub fn run<T>(plan: &Plan, config: &Spec, states: &StateDir, in_use: T) -> Result<End> {
     // The name first: whoever comes second with it changes nothing.
     let claim = states.claim(&plan.id)?;
     // For those who come later: what a process is to be that joins it.
@@ -49,12 +50,16 @@ pub fn run(plan: &Plan, config: &Spec, states: &StateDir) -> Result<End> {
     }
     // As the caller, whose they are to be.
     binds(plan).filter(|bind| bind.make_source).try_for_each(|bind| volumes::make_source(&bind.source))?;
+    if plan.from_image {
+        image_files::write(plan, claim.directory())?;
+    }
     if plan.borrow_userns {
         borrowed_userns::enter()?;
     }
     let joined = Joined::open(&plan.joins)?;
     let userns = joined.userns(plan, claim.directory())?;
     let layer = plan.layer.as_ref().map(|layer| Held::make(plan, layer, userns.as_ref())).transpose()?;
+    drop(in_use);
     let in_snapshot = layer.as_ref().and_then(|layer| layer.in_snapshot(plan));
     let plan = in_snapshot.as_ref().unwrap_or(plan);
     let trees = match (&plan.ids, &userns) {

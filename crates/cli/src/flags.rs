@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use model::NsKind;
 
+use crate::images::{Based, Images, Pull};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs containers, on the labs that you wrote.
@@ -25,6 +26,10 @@ pub struct Flags {
 pub enum Command {
     /// Run a command in a new container and wait for its end; the exit code is the command's
     ///
+    /// `run IMAGE [CMD…]` makes it from an image, which is fetched when it is not there, and runs CMD, or what the image says;
+    /// `run CMD` runs on the host's own root file system, `run --rootfs DIR CMD` on DIR. The first word is an image when there is
+    /// one of this name, or when no program is found by it; `run -- CMD` is a command whatever there is (lab 13).
+    ///
     /// A step whose lab is not written yet is left out, and a line says so. Other exit codes: 125 boxwright
     /// failed, 126 the command cannot be run, 127 it was not found, 128+n signal n ended it, 2 wrong use,
     /// 70 a flag asks for a lab that is not written.
@@ -34,6 +39,9 @@ pub enum Command {
     /// It may do what the container may, no more, and is in its cgroup. Exit codes are those of `run`; but 1 when there is no such
     /// container, or boxwright failed.
     Exec(Box<Exec>),
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take the line for the help text of the whole program")]
+    Images(Images),
     /// List the namespaces of a process, and who shares them (lab 00)
     Ns {
         /// The process [default: boxwright itself, and so your shell's namespaces]
@@ -90,9 +98,9 @@ pub enum Command {
         /// The container
         name: String,
     },
-    /// Show what a container is, and what it may do, as JSON (lab 09)
+    /// Show what a container is, and what it may do, as JSON (lab 09); or what an image is (lab 13)
     Inspect {
-        /// The container
+        /// The container or the image
         name: String,
     },
     /// List the processes of a container, by their PIDs inside and outside (lab 03)
@@ -186,7 +194,7 @@ pub enum Volume {
 }
 
 /// The flags of `run`. Those after the command are the command's.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Run {
     /// The host name inside, 1 to 64 bytes [default: the container's name] (lab 01)
     #[arg(long, value_name = "NAME")]
@@ -272,6 +280,21 @@ pub struct Run {
     /// Let it use devices by their numbers, if it makes their nodes itself: 'c 1:11 r' (lab 08)
     #[arg(long, value_name = "RULE")]
     pub device_cgroup_rule: Vec<String>,
+    /// Run this in place of the image's own entry point; the image's command is not added then (lab 13)
+    #[arg(long, value_name = "CMD")]
+    pub entrypoint: Option<String>,
+    /// When to fetch the image [default: missing] (lab 13)
+    #[arg(long, value_name = "WHEN")]
+    pub pull: Option<Pull>,
+    /// The image for this platform: linux/arm64 [default: this machine's] (lab 13)
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+    /// What the image says.
+    #[arg(skip)]
+    pub image: Option<Based>,
+    /// Whether `--` stood before the command, so that it cannot be an image.
+    #[arg(skip)]
+    pub is_exact: bool,
     /// Set an environment variable; the host's own are not passed on
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
@@ -396,6 +419,12 @@ impl Run {
         all.into_iter().filter_map(one).collect()
     }
 
+    /// Whether a flag makes sense with an image alone.
+    #[must_use]
+    pub fn asks_for_an_image(&self) -> bool {
+        self.entrypoint.is_some() || self.pull.is_some() || self.platform.is_some()
+    }
+
     /// The labs that a flag asks for by name. What is a default is no request.
     #[must_use]
     pub fn asks_for(&self) -> Vec<u8> {
@@ -420,6 +449,7 @@ impl Run {
             (user || caps, 10),
             (!self.security_opt.is_empty(), 11),
             (self.storage_driver.is_some(), 12),
+            (self.asks_for_an_image(), 13),
             (self.hold || !self.others().is_empty(), 15),
         ];
         let own = requests.into_iter().filter_map(|(is_asked, lab)| is_asked.then_some(lab));

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use model::plan::{COPY_UP, KEEP_OWNERS, MAKE_SOURCE};
+use model::plan::{COPY_UP, IMAGE_FILES, KEEP_OWNERS, MAKE_SOURCE};
 use model::{Error, Layers, Result, VolumeDir, size, volumes};
 use oci_spec::runtime::{Mount, MountBuilder};
 
@@ -47,6 +47,20 @@ pub(crate) fn asked(run: &Run, places: &Places) -> Result<Vec<Asked>> {
         }
     }
     asked.extend(run.tmpfs.iter().map(|flag| read_tmpfs(flag)).collect::<Result<Vec<_>>>()?);
+    if let Some(image) = &run.image {
+        let is_free = |asked: &[Asked], at: &Path| asked.iter().all(|mount| mount.at != at);
+        for at in image.volumes.iter().filter_map(|at| inside(at.to_str()?)) {
+            if is_free(&asked, &at) {
+                asked.push(Sources { places, count: asked.len() }.volume(None, at, "rw", true)?);
+            }
+        }
+        for at in IMAGE_FILES.map(PathBuf::from) {
+            if is_free(&asked, &at) {
+                let source = places.container.join(at.file_name().unwrap_or_default());
+                asked.push(bind(source, at, "rw", false));
+            }
+        }
+    }
     // A mount hides what was mounted below its place before.
     asked.sort_by_key(|mount| mount.at.components().count());
     let is_twice = |mount: &&Asked| asked.iter().filter(|other| other.at == mount.at).count() > 1;

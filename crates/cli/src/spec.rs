@@ -19,6 +19,7 @@ use oci_spec::runtime::{
 use crate::caps;
 use crate::devices::{self, Devices};
 use crate::flags::{Run, Whose};
+use crate::images::Based;
 use crate::mounts::{self, Asked, Places};
 use crate::resources::resources;
 use crate::security;
@@ -86,7 +87,9 @@ pub fn from_flags(run: &Run, id: &str, places: &Places, who: &Who<'_>) -> Result
     }
     let landlock = security.landlock.iter().map(|path| (format!("{LANDLOCK}{}", path.display()), "true".into()));
     let layer = has_layer(run).then(|| (plan::LAYER.into(), places.layers.directory(id).display().to_string()));
-    spec.annotations_mut().get_or_insert_default().extend(annotations.into_iter().chain(landlock).chain(layer));
+    let image = run.image.iter().flat_map(image);
+    let annotations = annotations.into_iter().chain(landlock).chain(layer).chain(image);
+    spec.annotations_mut().get_or_insert_default().extend(annotations);
     let linux = spec.linux_mut().get_or_insert_default();
     linux.set_seccomp(security.seccomp);
     if security.shows_system_paths {
@@ -102,6 +105,13 @@ pub fn from_flags(run: &Run, id: &str, places: &Places, who: &Who<'_>) -> Result
         linux.set_uid_mappings(Some(mappings(&ids.uids))).set_gid_mappings(Some(mappings(&ids.gids)));
     }
     Ok(spec)
+}
+
+/// What the runtime is told of the image that the root file system is of.
+fn image(image: &Based) -> Vec<(String, String)> {
+    let chain: Vec<_> = image.chain.iter().map(|layer| layer.display().to_string()).collect();
+    let chain = (!chain.is_empty()).then(|| (plan::LAYER_CHAIN.into(), chain.join(":")));
+    chain.into_iter().chain([(plan::IMAGE.into(), image.id.clone())]).collect()
 }
 
 /// Only those that flags have words for.
@@ -151,6 +161,7 @@ fn process(run: &Run, id: &str, who: &Who<'_>) -> Built<Process> {
     let mut env =
         vec![PATH.into(), format!("HOME={}", who.home), format!("HOSTNAME={}", run.hostname.as_deref().unwrap_or(id))];
     env.extend(run.tty.then(|| "TERM=xterm".into()));
+    env.extend(run.image.iter().flat_map(|image| image.env.iter().cloned()));
     env.extend(run.env.iter().cloned());
     let here = || env::current_dir().unwrap_or_else(|_| "/".into());
     let cwd = match (&run.workdir, &run.rootfs) {

@@ -43,8 +43,14 @@ pub struct Kept {
     /// Its own directory.
     #[serde(skip)]
     pub directory: PathBuf,
-    /// What it lies on.
+    /// What it lies on; with a `chain`, the directory that is in.
     pub lower: PathBuf,
+    /// The layers of an image that it lies on, the topmost first, as paths from `lower`; none when it lies on `lower` itself.
+    #[serde(default)]
+    pub chain: Vec<PathBuf>,
+    /// The image that it was made from, by its id.
+    #[serde(default)]
+    pub image: Option<String>,
     /// Where an overlay keeps its marks.
     pub marks: Marks,
     /// Who its owners are outside; `None` when they are the host's own.
@@ -59,7 +65,9 @@ impl Kept {
     /// Its overlay over `lower`, with its directories in `place`: its own, or where that is mounted.
     #[must_use]
     pub fn overlay(&self, lower: PathBuf, place: &Path) -> Overlay {
-        Overlay { lowers: vec![lower], upper: place.join("diff"), work: place.join("work"), marks: self.marks }
+        let chain = self.chain.iter().map(|layer| lower.join(layer)).collect();
+        let lowers = if self.chain.is_empty() { vec![lower] } else { chain };
+        Overlay { lowers, upper: place.join("diff"), work: place.join("work"), marks: self.marks }
     }
 
     /// Whether it is a full copy: it was asked for, or no overlay could be had.
@@ -229,7 +237,8 @@ mod tests {
 
     fn kept(layers: &Layers, remove: bool) -> Kept {
         let (directory, lower) = (layers.directory("web"), "/image".into());
-        Kept { directory, lower, marks: Marks::Trusted, ids: None, remove, args: vec!["true".into()] }
+        let args = vec!["true".into()];
+        Kept { directory, lower, chain: Vec::new(), image: None, marks: Marks::Trusted, ids: None, remove, args }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub mod layer;
 mod message;
 mod mount;
 mod namespace;
-mod on_disk;
+pub mod on_disk;
 pub mod plan;
 mod process;
 mod queue;

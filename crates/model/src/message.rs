@@ -14,13 +14,22 @@ pub struct Message {
     object: String,
     errno: Option<i32>,
     text: String,
+    /// A value that was refused, with where it came from and which values are right.
+    #[serde(default)]
+    refused: Option<(String, String, String)>,
 }
 
 impl Message {
     /// The message for a child that panicked, with the words of the panic.
     #[must_use]
     pub fn panicked(text: &str) -> Self {
-        Message { operation: "start".into(), object: "the container".into(), errno: None, text: text.into() }
+        Message {
+            operation: "start".into(),
+            object: "the container".into(),
+            errno: None,
+            text: text.into(),
+            refused: None,
+        }
     }
 
     /// The bytes for the pipe: one JSON object.
@@ -46,6 +55,9 @@ impl Message {
             Some(errno) => io::Error::from_raw_os_error(errno),
             None => io::Error::other(self.text),
         };
+        if let Some((what, value, right)) = self.refused {
+            return Error::invalid(what.leak(), value, right);
+        }
         // An error's operation is a literal everywhere else. This one crossed a process boundary, at most once
         // in the life of the parent, so it is leaked.
         let failed: Result<(), Error> = Err(source).during(self.operation.leak(), self.object);
@@ -61,6 +73,11 @@ impl From<&Error> for Message {
                 object: object.clone(),
                 errno: source.raw_os_error(),
                 text: source.to_string(),
+                refused: None,
+            },
+            Error::Invalid { what, value, right } => Message {
+                refused: Some(((*what).into(), value.clone(), right.to_string())),
+                ..Message::panicked(&error.to_string())
             },
             other => Message::panicked(&other.to_string()),
         }
@@ -70,6 +87,7 @@ impl From<&Error> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit;
     use nix::errno::Errno;
 
     #[test]
@@ -84,7 +102,8 @@ mod tests {
     fn an_error_without_errno_keeps_its_words() {
         let error = Error::invalid("process.cwd", "x", "an absolute path");
         let there = Message::from_bytes(&Message::from(&error).to_bytes()).unwrap().into_error();
-        assert!(there.to_string().ends_with(&error.to_string()), "{there}");
+        assert_eq!(there.to_string(), error.to_string());
+        assert_eq!(exit::code(&there), exit::USAGE);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! processes that hold them.
 
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::error::{During, Result};
 
 /// Writes `content` to `path` as JSON, for the owner alone. Others see all of it or nothing.
+///
+/// # Errors
+/// [`crate::Error::Os`].
 pub fn write_json(path: &Path, content: &(impl Serialize + ?Sized)) -> Result<()> {
     let new = path.with_extension("new");
     let text = serde_json::to_vec_pretty(content).map_err(io::Error::from).during("write", path.display())?;
@@ -20,13 +23,44 @@ pub fn write_json(path: &Path, content: &(impl Serialize + ?Sized)) -> Result<()
     fs::rename(&new, path).during("rename", path.display())
 }
 
+/// Writes `content` to `path`, so that it is there in one piece whenever the power goes: its own directory entry too.
+///
+/// # Errors
+/// [`crate::Error::Os`].
+pub fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
+    let new = path.with_extension("new");
+    let write = || {
+        let mut file = File::create(&new)?;
+        file.write_all(content)?;
+        file.sync_all()
+    };
+    write().during("write", new.display())?;
+    rename_durably(&new, path)
+}
+
+/// Gives `from`, whose content is on the disk, its name for good.
+///
+/// # Errors
+/// [`crate::Error::Os`].
+pub fn rename_durably(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).during("rename", to.display())?;
+    let directory = to.parent().unwrap_or(Path::new("/"));
+    File::open(directory).and_then(|directory| directory.sync_all()).during("fsync", directory.display())
+}
+
 /// What [`write_json`] has written.
+///
+/// # Errors
+/// [`crate::Error::Os`].
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).during("read", path.display())?;
     serde_json::from_slice(&text).map_err(io::Error::from).during("read", path.display())
 }
 
 /// Waits until nobody else holds the lock `path`, and holds it for as long as the file is open.
+///
+/// # Errors
+/// [`crate::Error::Os`].
 pub fn lock(path: &Path) -> Result<File> {
     let lock = File::create(path).during("open", path.display())?;
     lock.lock().during("flock", path.display())?;
@@ -34,6 +68,7 @@ pub fn lock(path: &Path) -> Result<File> {
 }
 
 /// Whether somebody holds the lock `path`.
+#[must_use]
 pub fn is_locked(path: &Path) -> bool {
     File::open(path).is_ok_and(|lock| lock.try_lock_shared().is_err())
 }

@@ -53,6 +53,12 @@ pub const FROM_HOST: &str = "org.boxwright.rootfs-from-host";
 
 /// Annotation: the directory for the container's own layer over `root`, which stays as it is.
 pub const LAYER: &str = "org.boxwright.layer";
+/// Annotation: the layers of an image that it lies on, from `root`, with colons between; without it, it lies on `root`.
+pub const LAYER_CHAIN: &str = "org.boxwright.layer-chain";
+/// Annotation: the id of that image.
+pub const IMAGE: &str = "org.boxwright.image";
+/// What each container of an image gets from its host, as files of its own, as Docker has it.
+pub const IMAGE_FILES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 /// Annotation: how it gets that layer, the name of a [`Driver`].
 pub const STORAGE_DRIVER: &str = "org.boxwright.storage-driver";
 /// Annotation: that layer goes with the container.
@@ -121,6 +127,8 @@ pub struct Plan {
     pub rootfs: Option<PathBuf>,
     /// Whether `rootfs` is first filled with this machine's own programs.
     pub rootfs_from_host: bool,
+    /// Whether it is made from an image: its working directory is made when it is missing, and it has [`IMAGE_FILES`].
+    pub from_image: bool,
     /// Its own layer over `rootfs`; `None` when it writes to `rootfs` itself.
     pub layer: Option<Layer>,
     /// Whether it has a cgroup of its own, where the caller may make one.
@@ -242,6 +250,7 @@ impl Plan {
             read_only_root: is_set(READ_ONLY) || spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)),
             rootfs,
             rootfs_from_host: is_set(FROM_HOST),
+            from_image: is_set(IMAGE),
             layer: root::layer(spec)?,
             cgroup: true,
             cgroup_path: group_path.map(|path| knobs::group_path(path)).transpose()?.flatten(),

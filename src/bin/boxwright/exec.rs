@@ -34,7 +34,7 @@ pub fn obey(flags: &Exec, root: Option<PathBuf>) -> Result<i32> {
         let path = process.proc("root");
         let root = written(6).then(|| File::open(&path).during("open", path.display())).transpose()?;
         process.lives()?;
-        user::find(Some(asked), &[], root.as_ref().map(AsFd::as_fd))
+        user::find(Some(asked), &[], &root.iter().map(AsFd::as_fd).collect::<Vec<_>>())
     });
     let all = flags.privileged.then(|| {
         let has_ids = config.linux().as_ref().is_some_and(|linux| linux.uid_mappings().is_some());

@@ -44,7 +44,7 @@ fn remap(name: &str) -> Result<IdMaps> {
 }
 
 /// The caller as 0, and the caller's subordinate ids after it, where there are any to be had.
-fn own() -> Result<IdMaps> {
+pub fn own() -> Result<IdMaps> {
     let (uid, gid) = (geteuid(), getegid());
     let only = |outside| vec![IdRange { inside: 0, outside, count: 1 }];
     let alone = IdMaps { uids: only(uid.as_raw()), gids: only(gid.as_raw()) };

@@ -2,12 +2,17 @@
 
 #![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
 
+mod based;
+mod commit;
 mod exec;
 mod ids;
+mod images;
 mod join;
 mod layer;
 mod look;
+mod registry;
 mod stats;
+mod tidy;
 mod user;
 mod volume;
 
@@ -47,6 +52,10 @@ fn obey(root: Option<PathBuf>, command: Command) -> Result<i32> {
     match command {
         Command::Run(flags) => return start(&flags, root),
         Command::Exec(flags) => return exec::obey(&flags, root),
+        Command::Images(words) => {
+            steps::require(13)?;
+            images::obey(words, &states(root)?)?;
+        }
         Command::Ns { pid } => {
             steps::require(0)?;
             look::ns(pid)?;
@@ -81,8 +90,14 @@ fn obey(root: Option<PathBuf>, command: Command) -> Result<i32> {
             update::apply(&states(root)?.running_cgroup(&name)?, &resources)?;
         }
         Command::Inspect { name } => {
-            steps::require(9)?;
-            look::inspect(&states(root)?, &name)?;
+            let states = states(root)?;
+            let store = engine::Store::of_the_caller();
+            if steps::written(13) && states.find(&name).is_err() && images::find(&store, &name).is_ok() {
+                images::inspect(&store, &name)?;
+            } else {
+                steps::require(9)?;
+                look::inspect(&states, &name)?;
+            }
         }
         Command::Top { name } => {
             steps::require(3)?;
@@ -107,6 +122,8 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
         volumes: VolumeDir::of_the_caller(),
         layers: Layers::of_the_caller(),
     };
+    let (based, held) = based::find(flags)?.unzip();
+    let flags = based.as_ref().unwrap_or(flags);
     let others = join::Others::find(flags, &states)?;
     let ids = ids::choose(flags)?;
     let (user, home) = user::of_run(flags)?;
@@ -126,7 +143,7 @@ fn start(flags: &Run, root: Option<PathBuf>) -> Result<i32> {
         let whom = if ids.is_some() { "you, with all that you may do" } else { "root of this machine" };
         eprintln!("boxwright: --privileged: all capabilities, all devices, nothing hidden: root in there is {whom}");
     }
-    let end = run::run(&plan, &spec, &states)?;
+    let end = run::run(&plan, &spec, &states, held)?;
     if let Some(kills) = NonZero::new(end.oom_kills) {
         eprintln!("boxwright: {}", oom(kills, plan.resources.memory.limit_bytes));
     }

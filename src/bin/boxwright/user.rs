@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use boxwright::steps::{volume, written};
@@ -21,19 +22,32 @@ pub fn of_run(flags: &Run) -> Result<(User, String)> {
     let root = match flags.rootfs.as_deref() {
         None => Path::new("/"),
         // Built later, and without one.
-        Some(word) if word == Path::new("host") => return find(flags.user.as_deref(), &flags.group_add, None),
+        Some(word) if word == Path::new("host") => return find(flags.user.as_deref(), &flags.group_add, &[]),
         Some(root) => root,
     };
+    if let Some(image) = flags.image.as_ref().filter(|image| !image.chain.is_empty()) {
+        // The file of the topmost layer that has it.
+        let layers: Vec<_> = image.chain.iter().map(|layer| root.join(layer)).collect();
+        let layers = layers.iter().map(|layer| File::open(layer).during("open", layer.display()));
+        let layers = layers.collect::<Result<Vec<_>>>()?;
+        let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
+        return find(flags.user.as_deref(), &flags.group_add, &layers);
+    }
     // Names are for those who have lab 06: until then a link in there could lead anywhere.
     let is_open = written(6) && root.is_dir();
     let root = is_open.then(|| File::open(root).during("open", root.display())).transpose()?;
-    find(flags.user.as_deref(), &flags.group_add, root.as_ref().map(AsFd::as_fd))
+    let root: Vec<_> = root.iter().map(AsFd::as_fd).collect();
+    find(flags.user.as_deref(), &flags.group_add, &root)
 }
 
-/// The user and the home directory that are asked for, as Docker finds them; `root` is the root file system, which may be
-/// anybody's work.
-pub fn find(asked: Option<&str>, group_add: &[String], root: Option<BorrowedFd<'_>>) -> Result<(User, String)> {
-    let (passwd, group) = (read(root, "/etc/passwd")?, read(root, "/etc/group")?);
+/// The user and the home directory that are asked for, as Docker finds them; `roots` is the root file system, or its layers, the
+/// topmost first, which may be anybody's work.
+pub fn find(asked: Option<&str>, group_add: &[String], roots: &[BorrowedFd<'_>]) -> Result<(User, String)> {
+    let read = |path| {
+        let found = roots.iter().find_map(|root| read(*root, path).transpose());
+        found.transpose().map(Option::unwrap_or_default)
+    };
+    let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
     let asked = asked.unwrap_or("0");
     let refused = || Error::invalid("--user", asked, USER_FORM);
     let (user, own_group) = asked.split_once(':').map_or((asked, None), |(user, group)| (user, Some(group)));
@@ -77,20 +91,23 @@ fn group_id(group: &str, word: &str) -> Option<u32> {
     named.map_or_else(|| id(word), |fields| id(fields.get(2)?))
 }
 
-/// A file of a root file system; empty when there is none.
-fn read(root: Option<BorrowedFd<'_>>, path: &str) -> Result<String> {
-    let Some(root) = root else { return Ok(String::new()) };
+/// A file of a root file system, when there is one; for one that a layer hides, no text.
+fn read(root: BorrowedFd<'_>, path: &str) -> Result<Option<String>> {
     let found = match volume::open_inside(root, Path::new(path), None) {
-        Err(error) if [Errno::ENOENT, Errno::ENOTDIR].map(Some).contains(&error.errno()) => return Ok(String::new()),
+        Err(error) if [Errno::ENOENT, Errno::ENOTDIR].map(Some).contains(&error.errno()) => return Ok(None),
         found => found?,
     };
     let place = format!("/proc/self/fd/{}", found.as_raw_fd());
     // Before it is opened for reading: a pipe would let us wait.
-    if !fs::metadata(&place).during("stat", path)?.is_file() {
+    let metadata = fs::metadata(&place).during("stat", path)?;
+    if metadata.file_type().is_char_device() && metadata.rdev() == 0 {
+        return Ok(Some(String::new()));
+    }
+    if !metadata.is_file() {
         return Err(io::Error::other("it is no file")).during("read the container's", path);
     }
     let mut text = Vec::new();
     let file = File::open(&place).during("open the container's", path)?;
     file.take(LONGEST_BYTES).read_to_end(&mut text).during("read the container's", path)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }

@@ -94,8 +94,10 @@ impl<'a> Archive<'a> {
                     }
                     let mut content = Content { source: &mut self.source, left_bytes: size };
                     take(&item, &mut content)?;
-                    let read = io::copy(&mut content, &mut io::sink());
-                    read.and_then(|_| skip(&mut self.source, padding(size))).during("read", item.path.display())?;
+                    io::copy(&mut content, &mut io::sink()).during("read", item.path.display())?;
+                    // Of the last entry it may be missing: umoci does not write it. What it would fill up is whole.
+                    let padding = io::copy(&mut (&mut self.source).take(padding(size)), &mut io::sink());
+                    padding.during("read", item.path.display())?;
                 }
             }
         }
@@ -221,7 +223,11 @@ fn item(header: &Header, size_bytes: u64, records: Records) -> Result<Item> {
         Ok((number(header.device_major())?, number(header.device_minor())?))
     };
     let device = || device().map_err(|error| malformed("device number", error));
-    let path = records.path.unwrap_or_else(|| header.path_bytes().into_owned());
+    let mut path = records.path.unwrap_or_else(|| header.path_bytes().into_owned());
+    if path == b"/" {
+        // umoci's word for the root itself. Whatever is below it is named from it, and is to be refused when it is not.
+        path = b"./".into();
+    }
     let kind = match header.entry_type() {
         // The oldest format has no letter for a directory.
         EntryType::Regular if path.ends_with(b"/") => ItemKind::Directory,

@@ -6,7 +6,7 @@ use oci_spec::runtime::Spec;
 
 use super::mount::{self, Mount};
 use super::options::Spread;
-use super::{DEVICE_SOURCE, Device, LANDLOCK, LAYER, LAYER_GOES, STORAGE_DRIVER};
+use super::{DEVICE_SOURCE, Device, IMAGE, LANDLOCK, LAYER, LAYER_CHAIN, LAYER_GOES, STORAGE_DRIVER};
 use crate::error::{Error, Result};
 use crate::ids::IdMaps;
 use crate::mount::Propagation::{Private, Shared, Slave};
@@ -20,6 +20,11 @@ pub struct Layer {
     pub driver: Driver,
     /// Whether it goes with the container.
     pub goes: bool,
+    /// The layers of an image that it lies on, the topmost first, as paths from the root file system's directory; none when it lies
+    /// on that directory itself.
+    pub chain: Vec<PathBuf>,
+    /// The image's id.
+    pub image: Option<String>,
 }
 
 /// How a container gets a root file system of its own from one that it shares.
@@ -62,7 +67,14 @@ pub(super) fn rootfs(spec: &Spec, bundle: &Path, from_host: bool) -> Result<Opti
 pub(super) fn layer(spec: &Spec) -> Result<Option<Layer>> {
     let get = |name| spec.annotations().as_ref().and_then(|all| all.get(name));
     let driver = get(STORAGE_DRIVER).map_or(Ok(Driver::Overlay), |name| Driver::named(name))?;
-    let layer = |directory: &String| Layer { directory: directory.into(), driver, goes: get(LAYER_GOES).is_some() };
+    let chain = get(LAYER_CHAIN).into_iter().flat_map(|chain| chain.split(':')).map(PathBuf::from).collect();
+    let layer = |directory: &String| Layer {
+        directory: directory.into(),
+        driver,
+        goes: get(LAYER_GOES).is_some(),
+        chain,
+        image: get(IMAGE).cloned(),
+    };
     Ok(get(LAYER).map(layer))
 }
 

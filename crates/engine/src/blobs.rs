@@ -1,0 +1,173 @@
+//! Content by its digest: whoever has the name can check the content.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use model::image::Digest;
+use model::{During, Error, Result, on_disk};
+use sha2::{Digest as _, Sha256};
+
+use crate::store::Store;
+
+/// Manifests and configurations are read into memory, and nobody's is larger.
+pub(crate) const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
+
+impl Store {
+    /// Where the content with this digest is, or will be.
+    #[must_use]
+    pub fn blob(&self, digest: &Digest) -> PathBuf {
+        self.root().join("blobs/sha256").join(digest.hex())
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn has_blob(&self, digest: &Digest) -> bool {
+        self.blob(digest).is_file()
+    }
+
+    /// How large it is.
+    ///
+    /// # Errors
+    /// [`Error::Os`] with ENOENT when it is not there.
+    pub fn blob_bytes(&self, digest: &Digest) -> Result<u64> {
+        let path = self.blob(digest);
+        fs::metadata(&path).map(|file| file.len()).during("stat", path.display())
+    }
+
+    /// A small one, whole, and checked again: a disk may have changed it.
+    ///
+    /// # Errors
+    /// [`Error::Os`].
+    pub fn document(&self, digest: &Digest) -> Result<Vec<u8>> {
+        let path = self.blob(digest);
+        let file = File::open(&path).during("open", path.display())?;
+        let mut content = Vec::new();
+        file.take(MOST_DOCUMENT_BYTES + 1).read_to_end(&mut content).during("read", path.display())?;
+        if content.len() as u64 > MOST_DOCUMENT_BYTES {
+            return Err(io::Error::other("larger than 4 MiB: no manifest and no configuration")).during("read", digest);
+        }
+        if Digest::of(&content) != *digest {
+            return Err(io::Error::other("its content has another digest: the store is damaged"))
+                .during("read", digest);
+        }
+        Ok(content)
+    }
+
+    /// Puts a small one in.
+    ///
+    /// # Errors
+    /// [`Error::Os`].
+    pub fn put(&self, content: &[u8]) -> Result<Digest> {
+        let mut incoming = self.incoming()?;
+        incoming.write_all(content).during("write", incoming.path.display())?;
+        incoming.finish(None)
+    }
+
+    /// Begins one whose digest may not be known yet.
+    ///
+    /// # Errors
+    /// [`Error::Os`].
+    pub fn incoming(&self) -> Result<Incoming<'_>> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = self.root().join("incoming").join(name);
+        // Somebody with this PID may have been killed here.
+        let file = File::create(&path).during("open", path.display())?;
+        Ok(Incoming { store: self, path, file, hash: Sha256::new(), size_bytes: 0 })
+    }
+}
+
+/// A blob that is being written. Unless it is finished, it is removed.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    store: &'a Store,
+    path: PathBuf,
+    file: File,
+    hash: Sha256,
+    size_bytes: u64,
+}
+
+impl Incoming<'_> {
+    /// How much there is by now.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Gives it its name, which is `expected` when it has to be a certain one.
+    ///
+    /// # Errors
+    /// [`Error::Os`]; another digest than the one expected is one.
+    pub fn finish(self, expected: Option<&Digest>) -> Result<Digest> {
+        let digest = Digest(self.hash.clone().finalize().into());
+        self.keep(digest, expected)
+    }
+
+    /// The file itself, for whoever takes the digest of what is written to it.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives it the name that `digest`, of what was written to its file, is.
+    ///
+    /// # Errors
+    /// [`Error::Os`].
+    pub fn finish_as(self, digest: Digest) -> Result<Digest> {
+        self.keep(digest, None)
+    }
+
+    fn keep(self, digest: Digest, expected: Option<&Digest>) -> Result<Digest> {
+        if let Some(expected) = expected.filter(|expected| **expected != digest) {
+            return Err(io::Error::other(format!("its content has the digest {digest}"))).during("verify", expected);
+        }
+        let to = self.store.blob(&digest);
+        if !to.exists() {
+            self.file.sync_all().during("fsync", self.path.display())?;
+            on_disk::rename_durably(&self.path, &to)?;
+        }
+        Ok(digest)
+    }
+}
+
+impl Write for Incoming<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        self.size_bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Incoming<'_> {
+    fn drop(&mut self) {
+        // Not there any more when it was finished.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The blobs that there are.
+pub(crate) fn names(directory: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.during("readdir", directory.display())?,
+    };
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// What cannot be right about an image, as an error.
+pub(crate) fn refuse<T>(what: &'static str, whose: impl std::fmt::Display, why: impl Into<String>) -> Result<T> {
+    Err::<T, _>(io::Error::other(why.into())).during(what, whose)
+}
+
+/// A digest as an image says it.
+pub(crate) fn parse_digest(text: &str) -> Result<Digest> {
+    text.parse().map_err(|error: Error| error)
+}

@@ -1,0 +1,237 @@
+//! `load`: images from a file, in one pass over it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Component, Path};
+
+use model::image::Digest;
+use model::{During, Result};
+use sha2::{Digest as _, Sha256};
+
+use super::layout::list;
+use super::{Found, Stored};
+use crate::blobs::{MOST_DOCUMENT_BYTES, refuse};
+use crate::image::{Image, Platform, media_type};
+use crate::layers::{Verbs, open_blob};
+use crate::make::{NewLayer, Remarks, make};
+use crate::store::Store;
+
+/// So many entries an archive of images has at most. A layer's files are not among them.
+const MOST_ENTRIES: usize = 100_000;
+/// What a legacy archive has by a path, and no layer, is a document up to this size.
+const MOST_DOCUMENTS_BYTES: usize = 32 << 20;
+
+/// Loads the images of the file, or of the directory with an OCI layout, at `path`; of standard input without one. The answer is
+/// a line for each, as Docker says it.
+///
+/// # Errors
+/// What cannot be right about the file or an image in it. Images that come before it are loaded.
+pub fn load(store: &Store, path: Option<&Path>, platform: &Platform, verbs: Verbs<'_>) -> Result<Vec<String>> {
+    let _held = store.hold()?;
+    let found = match path {
+        Some(path) if path.is_dir() => read_directory(store, path)?,
+        Some(path) => {
+            read_archive(store, File::open(path).during("open", path.display())?, &path.display().to_string())?
+        }
+        None => read_archive(store, io::stdin().lock(), "standard input")?,
+    };
+    let mut lines = Vec::new();
+    for listed in list(store, &found, platform)? {
+        let image = Image::read(store, &listed.manifest)?;
+        unpack(store, &image, verbs)?;
+        store.change(|images| {
+            images.add(&image.id, image.digest);
+            listed.names.iter().for_each(|name| images.name(&image.id, name));
+            Ok(())
+        })?;
+        lines.extend(listed.names.iter().map(|name| format!("Loaded image: {name}")));
+        if listed.names.is_empty() {
+            lines.push(format!("Loaded image ID: {}", image.id));
+        }
+    }
+    Ok(lines)
+}
+
+/// Makes an image of one layer from the archive of a root file system, and unpacks it.
+///
+/// # Errors
+/// What cannot be right about the archive.
+pub fn import(
+    store: &Store,
+    source: &mut (dyn Read + Send),
+    whose: &str,
+    remarks: Remarks<'_>,
+    verbs: Verbs<'_>,
+) -> Result<Image> {
+    let _held = store.hold()?;
+    let mut first = [0; 4];
+    let count = read_full(source, &mut first).during("read", whose)?;
+    let media_type = media_type::of_layer(&first[..count]);
+    let mut incoming = store.incoming()?;
+    io::copy(&mut (&first[..count]).chain(source), &mut incoming).during("read", whose)?;
+    let digest = incoming.finish(None)?;
+    let packed = open_blob(store, &digest)?;
+    let mut hash = Hashing(Sha256::new());
+    match media_type {
+        media_type::LAYER_GZIP => io::copy(&mut flate2::read::MultiGzDecoder::new(BufReader::new(packed)), &mut hash),
+        media_type::LAYER_ZSTD => zstd::Decoder::new(packed).and_then(|mut packed| io::copy(&mut packed, &mut hash)),
+        _ => io::copy(&mut BufReader::with_capacity(1 << 16, packed), &mut hash),
+    }
+    .during("unpack", whose)?;
+    let layer = NewLayer { digest, diff_id: Digest(hash.0.finalize().into()), media_type };
+    let image = make(store, None, true, layer, remarks)?;
+    unpack(store, &image, verbs)?;
+    Ok(image)
+}
+
+/// Unpacks the layers of an image whose blobs are in the store, as many at once as there are processors.
+///
+/// # Errors
+/// What cannot be right about one of them.
+pub fn unpack(store: &Store, image: &Image, verbs: Verbs<'_>) -> Result<()> {
+    store.layers().make_init()?;
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let Some(digest) = image.layers.get(number) else { return Ok(()) };
+            store.layers().make(image, number, verbs, || open_blob(store, digest))?;
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(image.layers.len());
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let results: Vec<Result<()>> = all
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect();
+        results.into_iter().collect()
+    })
+}
+
+/// Reads an archive to its end; it may be packed itself.
+fn read_archive(store: &Store, source: impl Read, whose: &str) -> Result<Found> {
+    let mut source = BufReader::with_capacity(1 << 16, source);
+    let mut first = [0; 4];
+    let count = read_full(&mut source, &mut first).during("read", whose)?;
+    let source = io::Cursor::new(first[..count].to_vec()).chain(source);
+    match media_type::of_layer(&first[..count]) {
+        media_type::LAYER_GZIP => read_tar(store, flate2::read::MultiGzDecoder::new(source), whose),
+        media_type::LAYER_ZSTD => read_tar(store, zstd::Decoder::new(source).during("read", whose)?, whose),
+        _ => read_tar(store, source, whose),
+    }
+}
+
+fn read_tar(store: &Store, source: impl Read, whose: &str) -> Result<Found> {
+    let mut found = Found::default();
+    let mut archive = tar::Archive::new(source);
+    // A name in here is no path: it is looked up, and never opened.
+    for (count, entry) in archive.entries().during("read", whose)?.enumerate() {
+        let mut entry = entry.during("read", format_args!("{whose}, which is no archive of images"))?;
+        if count > MOST_ENTRIES {
+            return refuse("read", whose, "it has more than 100000 entries: that is no archive of images");
+        }
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = path.trim_start_matches("./").to_owned();
+        match entry.header().entry_type() {
+            kind if kind.is_file() => take(store, &mut found, &path, &mut entry)?,
+            kind if kind.is_symlink() || kind.is_hard_link() => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                let target = String::from_utf8_lossy(&target).into_owned();
+                let target = if kind.is_symlink() { beside(&path, &target) } else { target };
+                found.links.insert(path, target);
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Where a link beside `path` leads, as a name in the archive.
+fn beside(path: &str, target: &str) -> String {
+    let mut parts: Vec<_> = Path::new(path).parent().unwrap_or(Path::new("")).components().collect();
+    for part in Path::new(target).components() {
+        match part {
+            Component::ParentDir => drop(parts.pop()),
+            Component::Normal(_) => parts.push(part),
+            _ => {}
+        }
+    }
+    parts.iter().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Takes a file of an archive: a blob or a layer into the store, a document into memory too.
+fn take(store: &Store, found: &mut Found, path: &str, content: &mut impl Read) -> Result<()> {
+    // It has to be what its name says.
+    let expected =
+        path.strip_prefix("blobs/sha256/").map(|hex| format!("sha256:{hex}").parse::<Digest>()).transpose()?;
+    let mut first = [0; 4096];
+    let count = read_full(content, &mut first).during("read", path)?;
+    let media_type = media_type::of_layer(&first[..count]);
+    let mut source = (&first[..count]).chain(content);
+    let mut incoming = store.incoming()?;
+    let is_text =
+        first[..count].iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| b"{[".contains(byte));
+    let mut rest = Vec::new();
+    if is_text {
+        (&mut source).take(MOST_DOCUMENT_BYTES).read_to_end(&mut rest).during("read", path)?;
+        incoming.write_all(&rest).during("write", path)?;
+    }
+    io::copy(&mut source, &mut incoming).during("read", path)?;
+    let size_bytes = incoming.size_bytes();
+    let digest = incoming.finish(expected.as_ref())?;
+    if is_text && size_bytes <= MOST_DOCUMENT_BYTES {
+        let total: usize = found.documents.values().map(Vec::len).sum();
+        if total + rest.len() > MOST_DOCUMENTS_BYTES {
+            return refuse("read", path, "the archive has more than 32 MiB of documents: it is no archive of images");
+        }
+        found.documents.insert(path.to_owned(), rest);
+    }
+    found.blobs.insert(path.to_owned(), Stored { digest, size_bytes, media_type });
+    Ok(())
+}
+
+/// Reads a directory with an OCI layout.
+fn read_directory(store: &Store, directory: &Path) -> Result<Found> {
+    let mut found = Found::default();
+    for path in ["oci-layout", "index.json"] {
+        let file = directory.join(path);
+        take(store, &mut found, path, &mut File::open(&file).during("open", file.display())?)?;
+    }
+    let blobs = directory.join("blobs/sha256");
+    for entry in fs::read_dir(&blobs).during("readdir", blobs.display())? {
+        let name = entry.during("readdir", blobs.display())?.file_name();
+        let path = blobs.join(&name);
+        let mut file = File::open(&path).during("open", path.display())?;
+        take(store, &mut found, &format!("blobs/sha256/{}", name.to_string_lossy()), &mut file)?;
+    }
+    Ok(found)
+}
+
+/// Reads until `buffer` is full or there is no more.
+fn read_full(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while count < buffer.len() {
+        match source.read(&mut buffer[count..]) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// Takes the digest of what is written to it.
+struct Hashing(Sha256);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
