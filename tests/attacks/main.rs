@@ -10,6 +10,7 @@
 //! | `calls` | the filter and the capabilities first |
 //! | `others` | other processes, other files, what the runtime itself has open |
 //! | `ids` | a user namespace as well |
+//! | `mounts` | what says where a mount may be made |
 //! | `machine` | what no namespace covers: in a machine that may be broken, and there alone |
 
 #![cfg(feature = "solutions")]
@@ -18,6 +19,7 @@
 mod calls;
 mod ids;
 mod machine;
+mod mounts;
 mod others;
 
 use std::env;
