@@ -27,7 +27,7 @@ use super::handshake::{self, ChildEnd, ParentEnd};
 use super::joined::become_root;
 use super::run::{Leash, is_root};
 use super::terminal::{self, Slave, Window};
-use super::{go_between, init, plain, security};
+use super::{go_between, init, plain, security, settings};
 use crate::steps::{join, pid, root, written};
 
 /// A process that is to join a container.
@@ -86,8 +86,16 @@ pub fn start(guest: &Guest<'_>, slave: Option<Slave>) -> Result<(Pid, ParentEnd)
             // The host's: the container's own may be anything.
             dup2_stdin(File::open("/dev/null").during("open", "/dev/null")?).during("dup2", "stdin")?;
         }
+        // By the host's /proc, and whoever is forked has what its parent has.
+        settings::tell_the_kernel(plan)?;
+        if let Some(processors) = &plan.affinity.at_first {
+            settings::run_on(processors)?;
+        }
         // While its directories are in sight, and the right to write there.
         join::enter_group(&process)?;
+        if let Some(processors) = &plan.affinity.then {
+            settings::run_on(processors)?;
+        }
         let all: Vec<_> = kinds.iter().map(|kind| (*kind, process.fd.as_fd())).collect();
         join::enter(&all)?;
         if kinds.contains(&NsKind::User) {
@@ -100,7 +108,10 @@ pub fn start(guest: &Guest<'_>, slave: Option<Slave>) -> Result<(Pid, ParentEnd)
     let keep: Vec<_> = keep.collect();
     let forked = go_between::start(enter, |tell| join::fork_inside(&[&keep[..], &[tell]].concat()));
     match forked? {
-        ForkResult::Parent { child } => Ok((child, line)),
+        ForkResult::Parent { child } => {
+            settings::limit_from_outside(plan, child)?;
+            Ok((child, line))
+        }
         // From here on nothing of the caller's is used or dropped: it is closed.
         ForkResult::Child => init::report(|report| {
             let parent = report.insert(parent);
@@ -141,6 +152,7 @@ fn story(
     if plan.seal_fds {
         root::seal_fds()?;
     }
+    settings::settle(plan)?;
     security::give_up_power(plan, (leashed && plan.is_supervised()).then_some(&*parent))?;
     security::filter_calls(plan, listener.map(|listener| (listener, pid)))?;
     exec(plan)

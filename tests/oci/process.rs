@@ -198,3 +198,34 @@ fn a_console_has_its_size() {
         assert_eq!(bundle.run().ok().out.trim_end(), "33 77");
     });
 }
+
+#[test]
+fn a_process_that_joins_has_its_own_limits_umask_score_and_processors() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = bundle();
+        bundle.config["process"]["args"] = json!(["sleep", "600"]);
+        bundle.config["process"]["execCPUAffinity"] = json!({"initial": "0"});
+        bundle.create().ok();
+        bundle.tell("start").ok();
+        let mut process = bundle.config["process"].clone();
+        process["rlimits"] = json!([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]);
+        process["user"]["umask"] = json!(0o027);
+        process["oomScoreAdj"] = json!(222);
+        process["execCPUAffinity"] = json!({"initial": "0", "final": "0"});
+        process["args"] = json!(["sh", "-c", "ulimit -n; umask; cat /proc/self/oom_score_adj /proc/self/status"]);
+        let file = bundle.path.join("process.json");
+        std::fs::write(&file, process.to_string()).unwrap();
+        let seen = bundle.runbox(&["exec", "--process", file.to_str().unwrap(), &bundle.id]).ok().out;
+        assert!(seen.starts_with("100\n0027\n222\n") && seen.contains("Cpus_allowed_list:\t0\n"), "{seen}");
+        process["execCPUAffinity"] = json!({"final": "0-"});
+        std::fs::write(&file, process.to_string()).unwrap();
+        bundle.runbox(&["exec", "--process", file.to_str().unwrap(), &bundle.id]).refused("execCPUAffinity");
+        // Not for the first process.
+        let status = std::fs::read_to_string(format!("/proc/{}/status", bundle.state()["pid"])).unwrap();
+        assert!(
+            !status.contains("Cpus_allowed_list:\t0\n") || std::thread::available_parallelism().unwrap().get() == 1
+        );
+        bundle.runbox(&["delete", "--force", &bundle.id]).ok();
+    });
+}
