@@ -214,7 +214,7 @@ fn a_remount_changes_the_mount_that_is_there() {
 
 #[test]
 fn an_idmapped_mount_has_the_owners_of_its_mapping() {
-    needs!(root);
+    needs!(root, kernel = 6.3);
     shielded(|| {
         let mut bundle = bundle();
         // A tmpfs can be mapped from Linux 6.3 on.
