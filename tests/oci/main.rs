@@ -10,6 +10,7 @@ mod mounts;
 mod process;
 mod refused;
 mod root;
+mod rootless;
 
 use serde_json::{Value, json};
 
