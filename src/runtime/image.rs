@@ -26,6 +26,7 @@ pub enum Compression {
     Zstd,
 }
 
+// ANCHOR: pass
 /// Unpacks a layer into the empty directory `into`, and returns the digest of its archive (its `diff_id`). Nothing of it is to be
 /// used before this returns: only then is it known to be what it is called.
 ///
@@ -44,6 +45,7 @@ fn unpack_archive(source: impl Read, owners: Owners, marks: Marks, into: &Path) 
     image::apply(open_directory(into)?.as_fd(), &mut Archive::new(&mut source, owners), marks)?;
     Ok(Digest(source.hash.finalize().into()))
 }
+// ANCHOR_END: pass
 
 fn decoder<'a>(source: &'a mut Verified, compression: Compression) -> Result<Box<dyn Read + 'a>> {
     let source = BufReader::with_capacity(1 << 16, source);
