@@ -117,6 +117,9 @@ fn task1_the_number_changes_hands_at_the_worst_moment() {
                 Err(other) => other.to_string(),
             },
         );
+        // The other one is nobody's child any more either.
+        let _ = kill(pid, Signal::SIGKILL);
+        eventually("the other process is gone", || !Path::new(&format!("/proc/{pid}")).exists());
         check!(
             seen == "refused",
             expected: "Error::NoSuchProcess when the process ends as pidfd_open(2) is called, and its number goes to another",
@@ -199,6 +202,8 @@ fn task2_another_has_its_number_by_now() {
         let process = Process { pid, fd: pidfd(pid) };
         replace(pid, CloneFlags::CLONE_NEWUTS);
         let seen = join::differing(&process);
+        kill(pid, Signal::SIGKILL).expect("kill");
+        waitpid(pid, None).expect("waitpid");
         check!(
             matches!(&seen, Err(Error::NoSuchProcess(_))),
             expected: "Error::NoSuchProcess: the process that is held has ended, and its number is another's",
@@ -206,7 +211,6 @@ fn task2_another_has_its_number_by_now() {
             likely: "/proc/PID is whoever has the number now. process.lives() after the look tells whether that was the one that is held",
             read: RULES,
         );
-        let _ = kill(pid, Signal::SIGKILL);
     });
 }
 
