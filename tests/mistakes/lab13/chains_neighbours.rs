@@ -1,0 +1,15 @@
+//! "Each layer's digest and the one before."
+//!
+//! task: 6
+//! test: task6_a_chain_names_layers_and_all_below_them
+//! says: each digest was put after the one before
+
+let mut chain: Vec<Digest> = Vec::new();
+for (at, own) in diff_ids.iter().enumerate() {
+    let id = match at {
+        0 => *own,
+        _ => Digest::of(format!("{} {own}", diff_ids[at - 1]).as_bytes()),
+    };
+    chain.push(id);
+}
+chain

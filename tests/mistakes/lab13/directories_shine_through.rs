@@ -1,0 +1,36 @@
+//! "Something is there, so nothing is hidden."
+//!
+//! task: 5
+//! test: task5_a_whiteout_hides_the_layers_below_alone
+//! says: what is hidden below would be merged with it
+
+let (mut hidden, mut opaque, mut directories) = (Vec::new(), Vec::new(), Vec::new());
+layer.each(|item, content| {
+    let (parent, name) = open_parent(root, &item.path)?;
+    match marker(&name)? {
+        Marker::Plain => put(root, parent.as_fd(), &name, item, content)?,
+        Marker::Hides(name) => hidden.push(item.path.with_file_name(name)),
+        Marker::Opaque => opaque.push(item.path.with_file_name(".")),
+        Marker::Ignored => {}
+    }
+    if item.kind == ItemKind::Directory {
+        directories.push(item.clone());
+    }
+    Ok(())
+})?;
+for path in hidden {
+    let (parent, name) = open_parent(root, &path)?;
+    match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
+        Err(Errno::EEXIST) => {}
+        made => made.during("mknod", path.display())?,
+    }
+}
+for path in opaque {
+    let (parent, name) = open_parent(root, &path)?;
+    xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
+}
+// What is made in a directory changes its time.
+directories.iter().rev().try_for_each(|item| {
+    let (parent, name) = open_parent(root, &item.path)?;
+    if is_directory(parent.as_fd(), &name) { set_time(parent.as_fd(), &name, item) } else { Ok(()) }
+})

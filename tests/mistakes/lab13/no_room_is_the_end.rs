@@ -1,0 +1,22 @@
+//! "read returned 0, that is the end."
+//!
+//! task: 1
+//! test: task1_no_room_is_no_end
+//! says: 0 means the end only when there was room for more
+
+let count = blob.source.read(buffer).during("read", blob.digest)?;
+blob.hash.update(&buffer[..count]);
+blob.read_bytes += count as u64;
+let is_end = count == 0;
+if blob.read_bytes > blob.size_bytes || (is_end && blob.read_bytes < blob.size_bytes) {
+    let (seen, right) = (format!("{} bytes", blob.read_bytes), format!("{} has {}", blob.digest, blob.size_bytes));
+    return Err(Error::invalid("size of a blob", seen, right));
+}
+if is_end {
+    let seen = Digest(blob.hash.clone().finalize().into());
+    if seen != blob.digest {
+        let right = format!("{} was asked for: these are other bytes", blob.digest);
+        return Err(Error::invalid("digest of a blob", seen.to_string(), right));
+    }
+}
+Ok(count)

@@ -1,0 +1,38 @@
+//! "The mark is an entry, and its parent's parent is meant."
+//!
+//! task: 5
+//! test: task5_whiteouts_become_the_marks_of_overlayfs
+//! says: the mark .wh..wh..opq is about the directory that it is in
+
+let (mut hidden, mut opaque, mut directories) = (Vec::new(), Vec::new(), Vec::new());
+layer.each(|item, content| {
+    let (parent, name) = open_parent(root, &item.path)?;
+    match marker(&name)? {
+        Marker::Plain => put(root, parent.as_fd(), &name, item, content)?,
+        Marker::Hides(name) => hidden.push(item.path.with_file_name(name)),
+        Marker::Opaque => {}
+        Marker::Ignored => {}
+    }
+    if item.kind == ItemKind::Directory {
+        directories.push(item.clone());
+    }
+    Ok(())
+})?;
+for path in hidden {
+    let (parent, name) = open_parent(root, &path)?;
+    match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
+        // It came with this layer, so it is what is seen; a directory would be merged with those below.
+        Err(Errno::EEXIST) if is_directory(parent.as_fd(), &name) => opaque.push(path),
+        Err(Errno::EEXIST) => {}
+        made => made.during("mknod", path.display())?,
+    }
+}
+for path in opaque {
+    let (parent, name) = open_parent(root, &path)?;
+    xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
+}
+// What is made in a directory changes its time.
+directories.iter().rev().try_for_each(|item| {
+    let (parent, name) = open_parent(root, &item.path)?;
+    if is_directory(parent.as_fd(), &name) { set_time(parent.as_fd(), &name, item) } else { Ok(()) }
+})

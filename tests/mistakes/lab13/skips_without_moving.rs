@@ -1,0 +1,58 @@
+//! "Zeros need not be written."
+//!
+//! task: 4
+//! test: task4_zeros_take_no_space
+//! says: a block that is skipped moves the place of the next one too
+
+make_room(parent, name, item)?;
+let node = |kind, major, minor| mknodat(parent, name, kind, Mode::empty(), makedev(major, minor));
+let made = match &item.kind {
+    ItemKind::Directory => match mkdirat(parent, name, Mode::from_bits_retain(0o700)) {
+        Err(Errno::EEXIST) => Ok(()),
+        made => made,
+    },
+    ItemKind::File { .. } => {
+        let new = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let file = openat(parent, name, new, Mode::from_bits_retain(0o600)).during("openat", item.path.display())?;
+        {
+            let mut file = File::from(file);
+            let mut buffer = vec![0; 16 * BLOCK_BYTES];
+            loop {
+                let filled = fill(content, &mut buffer).during("read", item.path.display())?;
+                if filled == 0 {
+                    break;
+                }
+                for block in buffer[..filled].chunks(BLOCK_BYTES) {
+                    if block.iter().all(|byte| *byte == 0) {
+                        continue;
+                    } else {
+                        file.write_all(block).during("write", item.path.display())?;
+                    }
+                }
+            }
+            let ItemKind::File { size_bytes } = item.kind else { return Ok(()) };
+            file.set_len(size_bytes).during("ftruncate", item.path.display())?;
+        }
+        Ok(())
+    }
+    ItemKind::Symlink(target) => symlinkat(target, parent, name),
+    ItemKind::HardLink(target) => {
+        let (directory, old) = open_parent(root, target)?;
+        // Another name for the same file: it has its owner and its mode.
+        let linked = linkat(directory, old.as_os_str(), parent, name, AtFlags::empty());
+        return linked.during("link", format_args!("{} to {}", item.path.display(), target.display()));
+    }
+    ItemKind::Char { major: 0, minor: 0 } => {
+        return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
+    }
+    ItemKind::Char { major, minor } | ItemKind::Block { major, minor } => {
+        let is_char = matches!(item.kind, ItemKind::Char { .. });
+        match node(if is_char { SFlag::S_IFCHR } else { SFlag::S_IFBLK }, *major, *minor) {
+            Err(Errno::EPERM) => return Ok(()),
+            made => made,
+        }
+    }
+    ItemKind::Fifo => node(SFlag::S_IFIFO, 0, 0),
+};
+made.during("make", item.path.display())?;
+renew(parent, name, item)

@@ -1,0 +1,48 @@
+//! "First everything that can be had."
+//!
+//! task: 5
+//! test: task5_the_first_refusal_ends_it
+//! says: the refusal was kept for later
+
+let (mut hidden, mut opaque, mut directories) = (Vec::new(), Vec::new(), Vec::new());
+let mut refused = None;
+layer.each(|item, content| {
+    let (parent, name) = match open_parent(root, &item.path) {
+        Ok(found) => found,
+        Err(error) => {
+            refused = Some(error);
+            return Ok(());
+        }
+    };
+    match marker(&name)? {
+        Marker::Plain => put(root, parent.as_fd(), &name, item, content)?,
+        Marker::Hides(name) => hidden.push(item.path.with_file_name(name)),
+        Marker::Opaque => opaque.push(item.path.with_file_name(".")),
+        Marker::Ignored => {}
+    }
+    if item.kind == ItemKind::Directory {
+        directories.push(item.clone());
+    }
+    Ok(())
+})?;
+if let Some(error) = refused {
+    return Err(error);
+}
+for path in hidden {
+    let (parent, name) = open_parent(root, &path)?;
+    match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
+        // It came with this layer, so it is what is seen; a directory would be merged with those below.
+        Err(Errno::EEXIST) if is_directory(parent.as_fd(), &name) => opaque.push(path),
+        Err(Errno::EEXIST) => {}
+        made => made.during("mknod", path.display())?,
+    }
+}
+for path in opaque {
+    let (parent, name) = open_parent(root, &path)?;
+    xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
+}
+// What is made in a directory changes its time.
+directories.iter().rev().try_for_each(|item| {
+    let (parent, name) = open_parent(root, &item.path)?;
+    if is_directory(parent.as_fd(), &name) { set_time(parent.as_fd(), &name, item) } else { Ok(()) }
+})

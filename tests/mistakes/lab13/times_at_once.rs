@@ -1,0 +1,35 @@
+//! "put() has set the time."
+//!
+//! task: 5
+//! test: task5_directories_keep_their_times
+//! says: what is made in a directory changes its time
+
+let (mut hidden, mut opaque, mut directories): (_, _, Vec<Item>) = (Vec::new(), Vec::new(), Vec::new());
+layer.each(|item, content| {
+    let (parent, name) = open_parent(root, &item.path)?;
+    match marker(&name)? {
+        Marker::Plain => put(root, parent.as_fd(), &name, item, content)?,
+        Marker::Hides(name) => hidden.push(item.path.with_file_name(name)),
+        Marker::Opaque => opaque.push(item.path.with_file_name(".")),
+        Marker::Ignored => {}
+    }
+    if item.kind == ItemKind::Directory {
+        directories.push(item.clone());
+    }
+    Ok(())
+})?;
+for path in hidden {
+    let (parent, name) = open_parent(root, &path)?;
+    match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
+        // It came with this layer, so it is what is seen; a directory would be merged with those below.
+        Err(Errno::EEXIST) if is_directory(parent.as_fd(), &name) => opaque.push(path),
+        Err(Errno::EEXIST) => {}
+        made => made.during("mknod", path.display())?,
+    }
+}
+for path in opaque {
+    let (parent, name) = open_parent(root, &path)?;
+    xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
+}
+drop(directories);
+Ok(())
