@@ -27,6 +27,7 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use testkit::{Explained, Random, Shield, check, dir, in_child, needs, random_name, shielded};
 
 const RULES: &str = "lab13-image.md, The rules";
+const TASKS: &str = "lab13-image.md, Tasks";
 /// What each errno means when an entry is put in its place.
 const PUT_REASONS: [(Errno, &str); 10] = [
     (
@@ -106,7 +107,10 @@ fn task1_other_bytes_are_refused_before_the_end_is_told() {
                 seen.is_err(),
                 expected: format!("an error at the end of a blob whose byte {place} is another"),
                 seen: "an ordinary end",
-                likely: "the length was compared and the digest was not: whoever sent this could have sent anything",
+                likely: match &seen {
+                    Ok(bytes) if bytes.is_empty() => "nothing was read",
+                    _ => "the length was compared and the digest was not: whoever sent this could have sent anything",
+                },
                 read: RULES,
             );
         }
@@ -135,7 +139,10 @@ fn task1_too_much_is_refused_when_it_comes() {
             refused && taken <= 8192,
             expected: "a blob of 1000 bytes to be refused soon after its 1000th byte",
             seen: format!("{taken} bytes taken, {}", if refused { "then refused" } else { "and no end" }),
-            likely: "the length is compared at the end alone: a source without an end is read for ever",
+            likely: match taken {
+                0 => "nothing was read",
+                _ => "the length is compared at the end alone: a source without an end is read for ever",
+            },
             read: RULES,
         );
     });
@@ -162,18 +169,24 @@ fn task1_no_room_is_no_end() {
 #[test]
 fn task1_what_the_source_says_is_told() {
     shielded(|| {
-        struct Broken;
+        struct Broken(Arc<AtomicU64>);
         impl Read for Broken {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                self.0.fetch_add(1, Ordering::Relaxed);
                 Err(io::Error::from_raw_os_error(Errno::EIO as i32))
             }
         }
-        let seen = image::read(&mut Blob::new(Broken, Digest::of(b"x"), 1), &mut [0; 8]);
+        let asked = Arc::new(AtomicU64::new(0));
+        let source = Broken(Arc::clone(&asked));
+        let seen = image::read(&mut Blob::new(source, Digest::of(b"x"), 1), &mut [0; 8]);
         check!(
             seen.as_ref().is_err_and(|error| error.errno() == Some(Errno::EIO)),
             expected: "the errno of the source, EIO",
             seen: format!("{seen:?}"),
-            likely: "an error of the source was taken for its end, or lost its errno: during()",
+            likely: match asked.load(Ordering::Relaxed) {
+                0 => "nothing was read",
+                _ => "an error of the source was taken for its end, or lost its errno: during()",
+            },
             read: RULES,
         );
     });
@@ -213,7 +226,10 @@ fn task2_other_names_are_names() {
                 matches!(seen, Ok(Marker::Plain)),
                 expected: format!("marker({name:?}) to be Plain"),
                 seen: format!("{seen:?}"),
-                likely: "a whiteout begins with the four bytes .wh. and no others",
+                likely: match name.starts_with(".wh") {
+                    true => "the prefix has two dots: .wh.",
+                    false => "a whiteout begins with the four bytes .wh. and no others",
+                },
                 read: RULES,
             );
         }
@@ -259,7 +275,10 @@ fn task2_no_whiteout_hides_a_directory_from_itself() {
                 seen.is_err(),
                 expected: format!("marker({name:?}) to be refused"),
                 seen: format!("{seen:?}"),
-                likely: "a whiteout of nothing, of . or of .. would hide the directory, or the one above",
+                likely: match seen {
+                    Ok(Marker::Hides(_)) => "a whiteout of nothing, of . or of .. would hide the directory, or the one above",
+                    _ => "what begins with .wh. is a whiteout, and this one has no name",
+                },
                 read: RULES,
             );
         }
@@ -377,6 +396,14 @@ fn task3_nothing_leads_out() {
 fn task3_paths_that_are_none_are_refused() {
     at_a_place(|place| {
         place.mkdir("root/a");
+        let (_, name) = open_parent(place, "a/name");
+        check!(
+            name == "name",
+            expected: "open_parent(\"a/name\") to give the name",
+            seen: format!("{name:?}"),
+            likely: "the last part of the path is the entry's own name",
+            read: RULES,
+        );
         for path in ["..", "../outside/x", "a/../b", "a/../../outside/x", "a/.."] {
             check!(
                 image::open_parent(place.root().as_fd(), Path::new(path)).is_err(),
@@ -419,8 +446,9 @@ fn task3_paths_that_are_none_are_refused() {
 #[test]
 fn task4_a_file_has_its_content_mode_and_time() {
     at_a_place(|place| {
+        umask(Mode::from_bits_retain(0o022));
         let text = noise(20_000);
-        let item = Item { mode: 0o6754, mtime: (1_234_567_890, 123_456_789), ..file("file", text.len()) };
+        let item = Item { mode: 0o6776, mtime: (1_234_567_890, 123_456_789), ..file("file", text.len()) };
         put(place, &item, &text);
         let seen = place.stat("root/file");
         check!(
@@ -431,11 +459,11 @@ fn task4_a_file_has_its_content_mode_and_time() {
             read: RULES,
         );
         check!(
-            seen.mode() & 0o7777 == 0o6754,
-            expected: "mode 6754, with the set-user-ID and the set-group-ID bit",
+            seen.mode() & 0o7777 == 0o6776,
+            expected: "mode 6776, with the set-user-ID and the set-group-ID bit",
             seen: format!("{:04o}", seen.mode() & 0o7777),
             likely: match seen.mode() & 0o7777 {
-                0o754 => "a new owner takes the set-ID bits away: chown(2) first, then chmod(2)",
+                0o776 => "a new owner takes the set-ID bits away: chown(2) first, then chmod(2)",
                 _ => "the umask has a say when a file is made: chmod(2) afterwards has not",
             },
             read: RULES,
@@ -457,10 +485,11 @@ fn task4_a_file_has_its_content_mode_and_time() {
 fn task4_the_owner_is_the_entrys() {
     needs!(subuid);
     Shield::new().with_ids().run(|| {
+        umask(Mode::from_bits_retain(0o022));
         let place = Place::make();
         let (uid, gid) = (1 + Random::new().below(900) as u32, 1 + Random::new().below(900) as u32);
         for item in [
-            Item { uid, gid, mode: 0o4755, ..file("file", 0) },
+            Item { uid, gid, mode: 0o4777, ..file("file", 0) },
             Item { uid, gid, ..link("link", "nowhere") },
             Item { uid, gid, ..directory("directory") },
         ] {
@@ -476,10 +505,13 @@ fn task4_the_owner_is_the_entrys() {
         }
         let seen = place.stat("root/file").mode() & 0o7777;
         check!(
-            seen == 0o4755,
-            expected: "mode 4755 for the file of another owner",
+            seen == 0o4777,
+            expected: "mode 4777 for the file of another owner",
             seen: format!("{seen:04o}"),
-            likely: "the mode was set first, and the new owner took the set-user-ID bit away: chown(2)",
+            likely: match seen {
+                0o777 => "the mode was set first, and the new owner took the set-user-ID bit away: chown(2)",
+                _ => "chmod(2) comes after chown(2), and asks no umask",
+            },
             read: RULES,
         );
     });
@@ -488,6 +520,7 @@ fn task4_the_owner_is_the_entrys() {
 #[test]
 fn task4_attributes_come_along_but_overlays_own() {
     at_a_place(|place| {
+        leans_on_put(place);
         let name = random_name("user.key");
         let mut xattrs = vec![(OsString::from(&name), noise(100))];
         xattrs.push(("user.overlay.redirect".into(), b"/outside".to_vec()));
@@ -519,6 +552,7 @@ fn task4_attributes_come_along_but_overlays_own() {
 #[test]
 fn task4_zeros_take_no_space() {
     at_a_place(|place| {
+        leans_on_put(place);
         let mut text = vec![0; 3 << 20];
         text[1 << 20..(1 << 20) + 5].copy_from_slice(b"hello");
         put(place, &file("sparse", text.len()), &text);
@@ -550,6 +584,7 @@ fn task4_zeros_take_no_space() {
 #[test]
 fn task4_a_file_is_written_while_it_comes() {
     at_a_place(|place| {
+        leans_on_put(place);
         let most = Arc::new(AtomicU64::new(0));
         let length: u64 = 24 << 20;
         let header = archive(&[(file("big", 0), b"")])[..512].to_vec();
@@ -637,6 +672,8 @@ fn task4_a_hard_link_is_the_same_file() {
 #[test]
 fn task4_a_hard_link_stays_inside() {
     at_a_place(|place| {
+        leans_on_put(place);
+        leans_on_ways(place);
         fs::write(place.at("outside/secret"), "secret").expect("a file");
         symlink("../outside", place.at("root/out")).expect("a link");
         let absolute = place.at("outside/secret");
@@ -656,6 +693,7 @@ fn task4_a_hard_link_stays_inside() {
 #[test]
 fn task4_nodes_are_made_and_none_is_a_whiteout() {
     at_a_place(|place| {
+        leans_on_put(place);
         put(place, &Item { mode: 0o640, ..item("pipe", ItemKind::Fifo) }, b"");
         check!(
             place.stat("root/pipe").file_type().is_fifo() && place.stat("root/pipe").mode() & 0o777 == 0o640,
@@ -689,6 +727,7 @@ fn task4_nodes_are_made_and_none_is_a_whiteout() {
 #[test]
 fn task4_what_has_the_name_makes_room() {
     at_a_place(|place| {
+        leans_on_put(place);
         fs::write(place.at("outside/file"), "mine").expect("a file");
         fs::write(place.at("root/file"), "old").expect("a file");
         fs::hard_link(place.at("root/file"), place.at("root/sibling")).expect("a link");
@@ -732,6 +771,7 @@ fn task4_what_has_the_name_makes_room() {
 #[test]
 fn task4_a_directory_keeps_what_is_in_it() {
     at_a_place(|place| {
+        leans_on_put(place);
         place.mkdir("root/etc");
         fs::write(place.at("root/etc/file"), "text").expect("a file");
         put(place, &Item { mode: 0o1750, ..directory("etc") }, b"");
@@ -761,6 +801,8 @@ fn task4_a_directory_keeps_what_is_in_it() {
 #[test]
 fn task5_a_layer_arrives() {
     at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
         let text = noise(9000);
         let name = random_name("file");
         apply(
@@ -795,6 +837,8 @@ fn task5_a_layer_arrives() {
 #[test]
 fn task5_whiteouts_become_the_marks_of_overlayfs() {
     at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
         let hidden = random_name("hidden");
         apply(
             place,
@@ -839,6 +883,8 @@ fn task5_whiteouts_become_the_marks_of_overlayfs() {
 #[test]
 fn task5_a_whiteout_hides_the_layers_below_alone() {
     at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
         let whiteout = |name: &str| (file(&format!("etc/.wh.{name}"), 0), &b""[..]);
         apply(
             place,
@@ -856,6 +902,13 @@ fn task5_a_whiteout_hides_the_layers_below_alone() {
             ],
         );
         let seen = place.tree("root");
+        check!(
+            !seen.is_empty() && !seen.keys().any(|path| path.contains(".wh.")),
+            expected: "the entries of the layer, and no whiteout among them",
+            seen: format!("{:?}", seen.keys().collect::<Vec<_>>()),
+            likely: "first make the test of the marks pass, task5_whiteouts_become_the_marks_of_overlayfs",
+            read: RULES,
+        );
         for name in ["before", "after"] {
             let seen = seen.get(&format!("etc/{name}")).map(String::as_str);
             check!(
@@ -888,6 +941,8 @@ fn task5_a_whiteout_hides_the_layers_below_alone() {
 #[test]
 fn task5_the_kernel_sees_the_same() {
     at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
         place.mkdir("lower/etc");
         place.mkdir("lower/srv");
         for name in ["etc/kept", "etc/gone", "srv/old"] {
@@ -921,6 +976,8 @@ fn task5_the_kernel_sees_the_same() {
 #[test]
 fn task5_directories_keep_their_times() {
     at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
         let early = (1_000_000_000, 1);
         apply(
             place,
@@ -949,9 +1006,18 @@ fn task5_directories_keep_their_times() {
 #[test]
 fn task5_the_first_refusal_ends_it() {
     at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
         let bytes = archive(&[(file("good", 0), b""), (file("../outside/bad", 3), b"bad"), (file("later", 0), b"")]);
         let seen =
             image::apply(place.root().as_fd(), &mut Archive::new(Cursor::new(bytes), Owners::AsTold), place.marks);
+        check!(
+            place.at("root/good").exists(),
+            expected: "what comes before the refusal to be put",
+            seen: format!("{:?}", place.tree("root")),
+            likely: "each() hands over every entry",
+            read: RULES,
+        );
         check!(
             seen.as_ref().is_err_and(|error| error.to_string().contains("outside/bad")),
             expected: "an error that names the entry ../outside/bad",
@@ -1108,6 +1174,13 @@ fn task7_a_file_of_several_names_is_one_file() {
             fs::hard_link(place.at("upper/b/one"), place.at("upper").join(name)).expect("a link");
         }
         let seen = entries(&write_layer(place));
+        check!(
+            seen.len() == 4 && seen.is_sorted_by_key(|item| &item.path),
+            expected: "an entry for each name, sorted",
+            seen: format!("{:?}", seen.iter().map(|item| &item.path).collect::<Vec<_>>()),
+            likely: "first make the tests of names and their order pass, task7_the_same_files_are_the_same_bytes",
+            read: RULES,
+        );
         let kinds: Vec<_> = seen
             .iter()
             .filter(|item| item.kind != ItemKind::Directory)
@@ -1264,6 +1337,57 @@ impl Place {
         let mut found = BTreeMap::new();
         walk(&self.at(name), "", self.marks, &mut found);
         found
+    }
+}
+
+/// Fails unless marker() and open_parent() do what their own tests ask for: what is wrong there is told there.
+#[track_caller]
+fn leans_on_names(place: &Place) {
+    let marks = [".wh.x", ".wh..wh..opq", ".wh..wh.aufs", "x"].map(|name| image::marker(OsStr::new(name)).ok());
+    let wanted = [Marker::Hides(OsStr::new("x")), Marker::Opaque, Marker::Ignored, Marker::Plain].map(Some);
+    check!(
+        marks == wanted,
+        expected: "marker() to tell whiteouts from names",
+        seen: format!("{marks:?}"),
+        likely: "this test leans on task 2: make its tests pass first",
+        read: TASKS,
+    );
+    leans_on_ways(place);
+}
+
+/// Fails unless open_parent() does what its own tests ask for.
+#[track_caller]
+fn leans_on_ways(place: &Place) {
+    let root = place.root();
+    place.mkdir("way");
+    symlink("../outside", place.at("way/out")).expect("a link");
+    let way = open_directory(&place.at("way")).expect("a directory");
+    let good = image::open_parent(root.as_fd(), Path::new("name")).is_ok_and(|(_, name)| name == "name");
+    let bad = ["../x", "out/x"].map(|path| image::open_parent(way.as_fd(), Path::new(path)).is_err());
+    check!(
+        good && bad == [true, true],
+        expected: "open_parent() to find a place in the root, and none outside",
+        seen: format!("a place: {good}, refusals: {bad:?}"),
+        likely: "this test leans on task 3: make its tests pass first",
+        read: TASKS,
+    );
+    fs::remove_dir_all(place.at("way")).expect("rmdir");
+}
+
+/// Fails unless put() makes files and directories at all.
+#[track_caller]
+fn leans_on_put(place: &Place) {
+    for probe in [file("probe", 0), directory("probes")] {
+        put(place, &probe, b"");
+        let path = place.at("root").join(&probe.path);
+        check!(
+            path.exists(),
+            expected: "put() to make a file, and a directory",
+            seen: "nothing by the name",
+            likely: "put() returned Ok and made nothing",
+            read: TASKS,
+        );
+        drop(fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)));
     }
 }
 

@@ -41,5 +41,9 @@ fchownat(parent, name, Some(Uid::from_raw(item.uid)), Some(Gid::from_raw(item.gi
 for (key, value) in item.xattrs.iter().filter(|(key, _)| !is_overlays(key)) {
     xattr::set(place(parent).join(name), key, value).during("setxattr", key.display())?;
 }
+if matches!(item.kind, ItemKind::Directory) {
+    let mode = Mode::from_bits_truncate(item.mode);
+    fchmodat(parent, name, mode, FchmodatFlags::FollowSymlink).during("chmod", item.path.display())?;
+}
 set_time(parent, name, item)?;
 Ok(())

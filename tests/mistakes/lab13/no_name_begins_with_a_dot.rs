@@ -8,6 +8,6 @@ let Some(hidden) = name.as_bytes().strip_prefix(b".wh.") else { return Ok(Marker
 match hidden {
     b".wh..opq" => Ok(Marker::Opaque),
     own if own.starts_with(b".wh.") => Ok(Marker::Ignored),
-    name if name.is_empty() || name[0] == b'.' => Err(Error::invalid("whiteout", name.to_string_lossy(), ".wh. and the name of a file")),
+    own if own.is_empty() || own[0] == b'.' => Err(Error::invalid("whiteout", name.to_string_lossy(), ".wh. and the name of a file")),
     name => Ok(Marker::Hides(OsStr::from_bytes(name))),
 }
