@@ -52,6 +52,13 @@ impl Images {
         }
     }
 
+    /// Whether some image may go by `word`: it is part of a name. Cheaper than to take it for a name, which compiles the grammar of
+    /// names.
+    #[must_use]
+    pub fn may_mean(&self, word: &str) -> bool {
+        self.0.values().flat_map(|record| &record.names).any(|name| name.contains(word))
+    }
+
     /// The image with this name, and what is known of it.
     #[must_use]
     pub fn named(&self, name: &Name) -> Option<(&Digest, &Record)> {

@@ -1,6 +1,7 @@
 //! Images: content that goes by its digest, and layers as archives. Source: OCI image-spec, `descriptor.md`, `layer.md`.
 
 mod archive;
+pub mod entry;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Debug, Display};

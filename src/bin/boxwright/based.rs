@@ -26,8 +26,11 @@ pub fn find(flags: &Run) -> Result<Option<(Run, InUse)>> {
     }
     let (word, store) = (&flags.command[0], Store::of_the_caller());
     let platform = flags.platform.as_deref().map(Platform::parse).transpose()?;
-    let name = word.parse::<Name>();
     let is_command = !asked && is_program(word);
+    if is_command && !store.images()?.may_mean(word) {
+        return Ok(None);
+    }
+    let name = word.parse::<Name>();
     let found = |store: &Store| -> Result<Option<Digest>> {
         let images = store.images()?;
         let named = name.as_ref().ok().and_then(|name| images.named(name)).map(|(id, _)| *id);

@@ -4,11 +4,10 @@
 //! test: task4_a_directory_keeps_what_is_in_it
 //! says: the directory was removed and made anew: it may come after what is in it
 
-if name != "." && is_directory(parent, name) {
-    fs::remove_dir_all(place(parent).join(name)).during("remove", item.path.display())?;
+if name != "." && entry::is_directory(parent, name) {
+    std::fs::remove_dir_all(place(parent).join(name)).during("remove", item.path.display())?;
 }
-make_room(parent, name, item)?;
-let node = |kind, major, minor| mknodat(parent, name, kind, Mode::empty(), makedev(major, minor));
+entry::make_room(parent, name, item)?;
 let made = match &item.kind {
     ItemKind::Directory => match mkdirat(parent, name, Mode::from_bits_retain(0o700)) {
         Err(Errno::EEXIST) => Ok(()),
@@ -17,7 +16,7 @@ let made = match &item.kind {
     ItemKind::File { .. } => {
         let new = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let file = openat(parent, name, new, Mode::from_bits_retain(0o600)).during("openat", item.path.display())?;
-        write_sparse(file.into(), content, item)?;
+        entry::write_sparse(file.into(), content, item)?;
         Ok(())
     }
     ItemKind::Symlink(target) => symlinkat(target, parent, name),
@@ -30,14 +29,10 @@ let made = match &item.kind {
     ItemKind::Char { major: 0, minor: 0 } => {
         return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
     }
-    ItemKind::Char { major, minor } | ItemKind::Block { major, minor } => {
-        let is_char = matches!(item.kind, ItemKind::Char { .. });
-        match node(if is_char { SFlag::S_IFCHR } else { SFlag::S_IFBLK }, *major, *minor) {
-            Err(Errno::EPERM) => return Ok(()),
-            made => made,
-        }
-    }
-    ItemKind::Fifo => node(SFlag::S_IFIFO, 0, 0),
+    ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
+        Err(Errno::EPERM) => return Ok(()),
+        made => made,
+    },
 };
 made.during("make", item.path.display())?;
-renew(parent, name, item)
+entry::renew(parent, name, item)

@@ -32,5 +32,5 @@ for path in opaque {
 // What is made in a directory changes its time.
 directories.iter().rev().try_for_each(|item| {
     let (parent, name) = open_parent(root, &item.path)?;
-    if is_directory(parent.as_fd(), &name) { set_time(parent.as_fd(), &name, item) } else { Ok(()) }
+    if entry::is_directory(parent.as_fd(), &name) { entry::set_time(parent.as_fd(), &name, item) } else { Ok(()) }
 })

@@ -9,29 +9,26 @@ for part in path.components() {
     match part {
         Component::Normal(name) => names.push(name),
         Component::CurDir | Component::RootDir => {}
-        _ => return Err(leaves(path)),
+        _ => return Err(entry::leaves_the_root(path)),
     }
 }
-if path.as_os_str().is_empty() {
-    return Err(leaves(path));
+if path == "" {
+    return Err(entry::leaves_the_root(path));
 }
 let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
 let how = how.resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+let open = |path: &Path| openat2(root, path, how);
 let name = names.pop().unwrap_or(OsStr::new("."));
-let parent = names.iter().fold(PathBuf::from("."), |path, name| path.join(name));
-let directory = match openat2(root, &parent, how) {
-    Err(Errno::ENOENT) => {
-        let (mut on_the_way, mut directory) = (PathBuf::from("."), openat2(root, ".", how));
-        for name in names {
-            on_the_way.push(name);
-            directory = openat2(root, &on_the_way, how).or_else(|errno| match errno {
-                Errno::ENOENT => mkdirat(directory?, name, Mode::from_bits_retain(0o755))
-                    .and_then(|()| openat2(root, &on_the_way, how)),
-                other => Err(other),
-            });
-        }
-        directory
+let mut directory = open(&names.iter().fold(PathBuf::from("."), |path, name| path.join(name)));
+if directory.as_ref().is_err_and(|errno| *errno == Errno::ENOENT) {
+    let mut way = PathBuf::from(".");
+    directory = open(&way);
+    for name in names {
+        way.push(name);
+        directory = open(&way).or_else(|errno| match errno {
+            Errno::ENOENT => mkdirat(directory?, name, Mode::from_bits_retain(0o755)).and_then(|()| open(&way)),
+            other => Err(other),
+        });
     }
-    there => there,
-};
+}
 Ok((directory.during("openat2", path.display())?, name.to_owned()))

@@ -4,8 +4,7 @@
 //! test: task4_a_file_is_written_while_it_comes
 //! says: the content is held in memory until it is whole
 
-make_room(parent, name, item)?;
-let node = |kind, major, minor| mknodat(parent, name, kind, Mode::empty(), makedev(major, minor));
+entry::make_room(parent, name, item)?;
 let made = match &item.kind {
     ItemKind::Directory => match mkdirat(parent, name, Mode::from_bits_retain(0o700)) {
         Err(Errno::EEXIST) => Ok(()),
@@ -15,12 +14,12 @@ let made = match &item.kind {
         let new = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let file = openat(parent, name, new, Mode::from_bits_retain(0o600)).during("openat", item.path.display())?;
         let mut whole = Vec::new();
-        content.read_to_end(&mut whole).during("read", item.path.display())?;
+        std::io::Read::read_to_end(content, &mut whole).during("read", item.path.display())?;
         let mut file = File::from(file);
-        for block in whole.chunks(BLOCK_BYTES) {
+        for block in whole.chunks(entry::BLOCK_BYTES) {
             match block.iter().all(|byte| *byte == 0) {
-                true => file.seek(SeekFrom::Current(block.len() as i64)).map(drop),
-                false => file.write_all(block),
+                true => std::io::Seek::seek(&mut file, std::io::SeekFrom::Current(block.len() as i64)).map(drop),
+                false => std::io::Write::write_all(&mut file, block),
             }
             .during("write", item.path.display())?;
         }
@@ -37,14 +36,10 @@ let made = match &item.kind {
     ItemKind::Char { major: 0, minor: 0 } => {
         return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
     }
-    ItemKind::Char { major, minor } | ItemKind::Block { major, minor } => {
-        let is_char = matches!(item.kind, ItemKind::Char { .. });
-        match node(if is_char { SFlag::S_IFCHR } else { SFlag::S_IFBLK }, *major, *minor) {
-            Err(Errno::EPERM) => return Ok(()),
-            made => made,
-        }
-    }
-    ItemKind::Fifo => node(SFlag::S_IFIFO, 0, 0),
+    ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
+        Err(Errno::EPERM) => return Ok(()),
+        made => made,
+    },
 };
 made.during("make", item.path.display())?;
-renew(parent, name, item)
+entry::renew(parent, name, item)

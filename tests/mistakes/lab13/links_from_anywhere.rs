@@ -4,8 +4,7 @@
 //! test: task4_a_hard_link_stays_inside
 //! says: the target of a hard link is a path of the layer too
 
-make_room(parent, name, item)?;
-let node = |kind, major, minor| mknodat(parent, name, kind, Mode::empty(), makedev(major, minor));
+entry::make_room(parent, name, item)?;
 let made = match &item.kind {
     ItemKind::Directory => match mkdirat(parent, name, Mode::from_bits_retain(0o700)) {
         Err(Errno::EEXIST) => Ok(()),
@@ -14,7 +13,7 @@ let made = match &item.kind {
     ItemKind::File { .. } => {
         let new = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let file = openat(parent, name, new, Mode::from_bits_retain(0o600)).during("openat", item.path.display())?;
-        write_sparse(file.into(), content, item)?;
+        entry::write_sparse(file.into(), content, item)?;
         Ok(())
     }
     ItemKind::Symlink(target) => symlinkat(target, parent, name),
@@ -25,14 +24,10 @@ let made = match &item.kind {
     ItemKind::Char { major: 0, minor: 0 } => {
         return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
     }
-    ItemKind::Char { major, minor } | ItemKind::Block { major, minor } => {
-        let is_char = matches!(item.kind, ItemKind::Char { .. });
-        match node(if is_char { SFlag::S_IFCHR } else { SFlag::S_IFBLK }, *major, *minor) {
-            Err(Errno::EPERM) => return Ok(()),
-            made => made,
-        }
-    }
-    ItemKind::Fifo => node(SFlag::S_IFIFO, 0, 0),
+    ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
+        Err(Errno::EPERM) => return Ok(()),
+        made => made,
+    },
 };
 made.during("make", item.path.display())?;
-renew(parent, name, item)
+entry::renew(parent, name, item)

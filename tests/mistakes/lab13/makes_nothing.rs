@@ -9,15 +9,15 @@ for part in path.components() {
     match part {
         Component::Normal(name) => names.push(name),
         Component::CurDir => {}
-        _ => return Err(leaves(path)),
+        _ => return Err(entry::leaves_the_root(path)),
     }
 }
-if path.as_os_str().is_empty() {
-    return Err(leaves(path));
+if path == "" {
+    return Err(entry::leaves_the_root(path));
 }
 let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
 let how = how.resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+let open = |path: &Path| openat2(root, path, how);
 let name = names.pop().unwrap_or(OsStr::new("."));
-let parent = names.iter().fold(PathBuf::from("."), |path, name| path.join(name));
-let directory = openat2(root, &parent, how);
+let directory = open(&names.iter().fold(PathBuf::from("."), |path, name| path.join(name)));
 Ok((directory.during("openat2", path.display())?, name.to_owned()))

@@ -22,7 +22,7 @@ for path in hidden {
     let (parent, name) = open_parent(root, &path)?;
     match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
         // It came with this layer, so it is what is seen; a directory would be merged with those below.
-        Err(Errno::EEXIST) if is_directory(parent.as_fd(), &name) => opaque.push(path),
+        Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), &name) => opaque.push(path),
         Err(Errno::EEXIST) => {}
         made => made.during("mknod", path.display())?,
     }
@@ -34,5 +34,5 @@ for path in opaque {
 // What is made in a directory changes its time.
 directories.iter().rev().try_for_each(|item| {
     let (parent, name) = open_parent(root, &item.path)?;
-    if is_directory(parent.as_fd(), &name) { set_time(parent.as_fd(), &name, item) } else { Ok(()) }
+    if entry::is_directory(parent.as_fd(), &name) { entry::set_time(parent.as_fd(), &name, item) } else { Ok(()) }
 })

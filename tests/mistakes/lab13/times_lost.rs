@@ -4,8 +4,7 @@
 //! test: task4_a_file_has_its_content_mode_and_time
 //! says: the time of the entry was not set, or something was changed after it
 
-make_room(parent, name, item)?;
-let node = |kind, major, minor| mknodat(parent, name, kind, Mode::empty(), makedev(major, minor));
+entry::make_room(parent, name, item)?;
 let made = match &item.kind {
     ItemKind::Directory => match mkdirat(parent, name, Mode::from_bits_retain(0o700)) {
         Err(Errno::EEXIST) => Ok(()),
@@ -14,7 +13,7 @@ let made = match &item.kind {
     ItemKind::File { .. } => {
         let new = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let file = openat(parent, name, new, Mode::from_bits_retain(0o600)).during("openat", item.path.display())?;
-        write_sparse(file.into(), content, item)?;
+        entry::write_sparse(file.into(), content, item)?;
         Ok(())
     }
     ItemKind::Symlink(target) => symlinkat(target, parent, name),
@@ -27,22 +26,18 @@ let made = match &item.kind {
     ItemKind::Char { major: 0, minor: 0 } => {
         return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
     }
-    ItemKind::Char { major, minor } | ItemKind::Block { major, minor } => {
-        let is_char = matches!(item.kind, ItemKind::Char { .. });
-        match node(if is_char { SFlag::S_IFCHR } else { SFlag::S_IFBLK }, *major, *minor) {
-            Err(Errno::EPERM) => return Ok(()),
-            made => made,
-        }
-    }
-    ItemKind::Fifo => node(SFlag::S_IFIFO, 0, 0),
+    ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
+        Err(Errno::EPERM) => return Ok(()),
+        made => made,
+    },
 };
 made.during("make", item.path.display())?;
-fchownat(parent, name, Some(Uid::from_raw(item.uid)), Some(Gid::from_raw(item.gid)), AtFlags::AT_SYMLINK_NOFOLLOW).during("chown", item.path.display())?;
-for (key, value) in item.xattrs.iter().filter(|(key, _)| !is_overlays(key)) {
+nix::unistd::fchownat(parent, name, Some(nix::unistd::Uid::from_raw(item.uid)), Some(nix::unistd::Gid::from_raw(item.gid)), AtFlags::AT_SYMLINK_NOFOLLOW).during("chown", item.path.display())?;
+for (key, value) in item.xattrs.iter().filter(|(key, _)| !entry::is_overlays(key)) {
     xattr::set(place(parent).join(name), key, value).during("setxattr", key.display())?;
 }
 if !matches!(item.kind, ItemKind::Symlink(_)) {
     let mode = Mode::from_bits_truncate(item.mode);
-    fchmodat(parent, name, mode, FchmodatFlags::FollowSymlink).during("chmod", item.path.display())?;
+    nix::sys::stat::fchmodat(parent, name, mode, nix::sys::stat::FchmodatFlags::FollowSymlink).during("chmod", item.path.display())?;
 }
 Ok(())

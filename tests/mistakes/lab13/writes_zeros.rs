@@ -4,8 +4,7 @@
 //! test: task4_zeros_take_no_space
 //! says: zeros were written: an image with a sparse file
 
-make_room(parent, name, item)?;
-let node = |kind, major, minor| mknodat(parent, name, kind, Mode::empty(), makedev(major, minor));
+entry::make_room(parent, name, item)?;
 let made = match &item.kind {
     ItemKind::Directory => match mkdirat(parent, name, Mode::from_bits_retain(0o700)) {
         Err(Errno::EEXIST) => Ok(()),
@@ -27,14 +26,10 @@ let made = match &item.kind {
     ItemKind::Char { major: 0, minor: 0 } => {
         return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
     }
-    ItemKind::Char { major, minor } | ItemKind::Block { major, minor } => {
-        let is_char = matches!(item.kind, ItemKind::Char { .. });
-        match node(if is_char { SFlag::S_IFCHR } else { SFlag::S_IFBLK }, *major, *minor) {
-            Err(Errno::EPERM) => return Ok(()),
-            made => made,
-        }
-    }
-    ItemKind::Fifo => node(SFlag::S_IFIFO, 0, 0),
+    ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
+        Err(Errno::EPERM) => return Ok(()),
+        made => made,
+    },
 };
 made.during("make", item.path.display())?;
-renew(parent, name, item)
+entry::renew(parent, name, item)
