@@ -24,7 +24,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
-use testkit::{Explained, Random, Shield, check, dir, in_child, needs, random_name, shielded};
+use testkit::{Explained, Random, Rootfs, Shield, check, dir, in_child, needs, random_name, shielded, written};
 
 const RULES: &str = "lab13-image.md, The rules";
 const TASKS: &str = "lab13-image.md, Tasks";
@@ -1245,6 +1245,78 @@ fn fill_upper(place: &Place) {
     fs::write(place.at("upper/srv/new"), "new").expect("a file");
     xattr::set(place.at("upper/srv"), place.marks.opaque(), b"y").expect("setxattr");
     drop(UnixListener::bind(place.at("upper/socket")).expect("a socket"));
+}
+
+// ---- containers ----
+
+#[test]
+fn run_an_image_that_was_an_archive() {
+    written!(13, leans on 4, 5, 6, 12);
+    shielded(|| {
+        let word = random_name("word");
+        import(&[(file("etc/word", word.len()), word.as_bytes())]);
+        boxwright(&["run", "--rm", "box", "cat", "/etc/word"]).success().stdout(word);
+        boxwright(&["images", "-q"]).success();
+        boxwright(&["rmi", "box"]).success();
+        boxwright(&["images", "-q"]).success().stdout("");
+    });
+}
+
+#[test]
+fn run_a_container_becomes_an_image() {
+    written!(13, leans on 4, 5, 6, 12);
+    shielded(|| {
+        let word = random_name("word");
+        import(&[(file("etc/old", 3), b"old")]);
+        let script = format!("echo {word} >/etc/new && rm /etc/old");
+        boxwright(&["run", "--name", "writer", "box", "sh", "-c", &script]).success();
+        boxwright(&["commit", "writer", "next"]).success();
+        let seen = boxwright(&["run", "--rm", "next", "sh", "-c", "cat /etc/new; ls /etc/old 2>/dev/null"]);
+        let output = seen.get_output();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        check!(
+            text == format!("{word}\n"),
+            expected: "the next image to have the new file, and not the one that was deleted",
+            seen: format!("{text:?} {}", String::from_utf8_lossy(&output.stderr)),
+            likely: match text.contains("/etc/old") {
+                true => "what was deleted is there again: the whiteout is missing in the layer, or was unpacked as a file",
+                false => "write_layer() has left something out, or apply() has: their own tests say what",
+            },
+            read: TASKS,
+        );
+        boxwright(&["rm", "writer"]).success();
+    });
+}
+
+#[test]
+fn run_refuses_an_archive_that_leads_out() {
+    written!(13, leans on 4, 5, 6, 12);
+    shielded(|| {
+        let path = dir().join("bad.tar");
+        fs::write(&path, archive(&[(link("out", "/"), b""), (file("out/escaped", 3), b"bad")])).expect("an archive");
+        boxwright(&["import", path.to_str().expect("text"), "bad"]).failure().stdout("");
+        boxwright(&["images", "-q"]).success().stdout("");
+    });
+}
+
+/// The image `box`, of this machine's own programs and of these entries.
+#[track_caller]
+fn import(entries: &[(Item, &[u8])]) {
+    let root = Rootfs::build(dir().join("tmp-root"), &["sh", "cat", "ls", "rm"]).expect("a root file system");
+    let path = dir().join("root.tar");
+    let tar = |args: &[&str]| std::process::Command::new("tar").args(args).status().expect("tar").success();
+    let (root, path) = (root.path().to_str().expect("text").to_owned(), path.to_str().expect("text").to_owned());
+    for (item, content) in entries {
+        let to = Path::new(&root).join(&item.path);
+        fs::create_dir_all(to.parent().expect("a parent")).and_then(|()| fs::write(to, content)).expect("a file");
+    }
+    assert!(tar(&["-C", &root, "-cf", &path, "."]));
+    boxwright(&["import", &path, "box"]).success();
+}
+
+fn boxwright(args: &[&str]) -> assert_cmd::assert::Assert {
+    let mut command = testkit::boxwright!();
+    command.env("BOXWRIGHT_DATA", dir().join("data")).args(args).assert()
 }
 
 // ---- what the tests use ----

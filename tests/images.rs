@@ -1,0 +1,176 @@
+//! Images from outside, on the reference: other tools read what boxwright writes, and the other way; a store survives SIGKILL.
+//!
+//! Every test runs under a shield, with a store of its own.
+
+#![cfg(feature = "solutions")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use testkit::{Random, Rootfs, Shield, dir, needs, random_name, shielded};
+
+/// How often a command is killed: BOXWRIGHT_KILLS, or so often.
+const KILLS: u32 = 20;
+
+#[test]
+fn skopeo_reads_what_save_writes_and_load_what_skopeo_writes() {
+    needs!(program = skopeo, program = tar);
+    shielded(|| {
+        let word = random_name("word");
+        import("box:1", &word);
+        let archive = path("box.tar");
+        boxwright(&["save", "-o", &archive, "box:1"]).success();
+        let seen = tool(&["skopeo", "inspect", "--config", &format!("docker-archive:{archive}")]);
+        let id = boxwright(&["images", "-q", "--no-trunc"]).success();
+        let id = String::from_utf8_lossy(&id.get_output().stdout).trim().to_owned();
+        let inspected: serde_json::Value = serde_json::from_str(&seen).unwrap();
+        assert_eq!(inspected["rootfs"]["diff_ids"].as_array().map(Vec::len), Some(1), "{seen}");
+
+        let layout = path("layout");
+        tool(&["skopeo", "copy", "--quiet", &format!("docker-archive:{archive}"), &format!("oci:{layout}:box:2")]);
+        boxwright(&["rmi", "box:1"]).success();
+        boxwright(&["load", "-i", &layout]).success().stdout(contains("Loaded image"));
+        let again = boxwright(&["images", "-q", "--no-trunc"]).success();
+        let again = String::from_utf8_lossy(&again.get_output().stdout).trim().to_owned();
+        boxwright(&["run", "--rm", &again, "cat", "/etc/word"]).success().stdout(format!("{word}\n"));
+        assert!(id.starts_with("sha256:") && again.starts_with("sha256:"), "{id} {again}");
+    });
+}
+
+#[test]
+fn an_image_that_umoci_made_runs() {
+    needs!(root, program = umoci);
+    shielded(|| {
+        let (layout, word) = (path("layout"), random_name("word"));
+        let root = Rootfs::build(dir().join("tmp-root"), &["sh", "cat"]).unwrap();
+        fs::write(root.path().join("etc/word"), format!("{word}\n")).unwrap();
+        let image = format!("{layout}:mine");
+        tool(&["umoci", "init", "--layout", &layout]);
+        tool(&["umoci", "new", "--image", &image]);
+        tool(&["umoci", "insert", "--image", &image, root.path().to_str().unwrap(), "/"]);
+        tool(&["umoci", "config", "--image", &image, "--config.cmd", "cat", "--config.cmd", "/etc/word"]);
+        boxwright(&["load", "-i", &layout]).success();
+        let id = boxwright(&["images", "-q"]).success();
+        let id = String::from_utf8_lossy(&id.get_output().stdout).trim().to_owned();
+        boxwright(&["run", "--rm", &id]).success().stdout(format!("{word}\n"));
+    });
+}
+
+#[test]
+fn an_image_that_a_container_uses_is_not_removed() {
+    needs!(program = tar);
+    shielded(|| {
+        import("box", "word");
+        boxwright(&["run", "--name", "user", "box", "true"]).success();
+        boxwright(&["rmi", "box"]).failure().stderr(contains("user").and(contains("\n").count(1)));
+        boxwright(&["run", "--rm", "box", "cat", "/etc/word"]).success().stdout("word\n");
+        boxwright(&["rm", "user"]).success();
+        boxwright(&["rmi", "box"]).success();
+        boxwright(&["images", "-q"]).success().stdout("");
+    });
+}
+
+#[test]
+fn a_blob_that_was_changed_is_refused_and_nothing_is_left() {
+    needs!(program = skopeo, program = tar);
+    shielded(|| {
+        import("box", "word");
+        let (archive, layout) = (path("box.tar"), path("layout"));
+        boxwright(&["save", "-o", &archive, "box"]).success();
+        tool(&["skopeo", "copy", "--quiet", &format!("docker-archive:{archive}"), &format!("oci:{layout}:box")]);
+        boxwright(&["rmi", "box"]).success();
+        let blobs = fs::read_dir(Path::new(&layout).join("blobs/sha256")).unwrap();
+        let largest =
+            blobs.map(|entry| entry.unwrap().path()).max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+        let mut bytes = fs::read(&largest).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&largest, bytes).unwrap();
+        let told = contains("digest").and(contains("\n").count(1));
+        boxwright(&["load", "-i", &layout]).failure().stdout("").stderr(told);
+        boxwright(&["images", "-q"]).success().stdout("");
+        verify();
+    });
+}
+
+#[test]
+fn a_store_survives_sigkill() {
+    needs!(program = tar);
+    let kills = std::env::var("BOXWRIGHT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    Shield::new().deadline(Duration::from_secs(20 + u64::from(kills))).run(|| {
+        import("box", "word");
+        let archive = path("box.tar");
+        boxwright(&["save", "-o", &archive, "box"]).success();
+        boxwright(&["run", "--name", "writer", "box", "sh", "-c", "cat /etc/word >/etc/more"]).success();
+        let commands: [&[&str]; 5] = [
+            &["load", "-i", &archive],
+            &["commit", "writer", "next"],
+            &["rmi", "next"],
+            &["run", "--rm", "box", "true"],
+            &["tag", "box", "other"],
+        ];
+        let mut random = Random::new();
+        for _ in 0..kills {
+            let args = random.of(&commands);
+            let mut child = command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            sleep(Duration::from_micros(random.below(60_000)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        boxwright(&["ps"]).success(); // sweeps
+        boxwright(&["load", "-i", &archive]).success();
+        boxwright(&["run", "--rm", "box", "cat", "/etc/word"]).success().stdout("word\n");
+        boxwright(&["system", "prune", "--force"]).success();
+        verify();
+        boxwright(&["run", "--rm", "box", "cat", "/etc/word"]).success().stdout("word\n");
+    });
+}
+
+/// Every blob is what it is called, and nothing half-made is about.
+#[track_caller]
+fn verify() {
+    let blobs = dir().join("data/store/blobs/sha256");
+    for entry in fs::read_dir(&blobs).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let digest = model::image::Digest::of(&fs::read(entry.path()).unwrap());
+        assert_eq!(Path::new(&entry.file_name()), Path::new(&digest.hex()), "a blob has another digest than its name");
+    }
+}
+
+/// An image of this machine's own programs, with `word` in a file.
+fn import(name: &str, word: &str) {
+    let root = Rootfs::build(dir().join(random_name("root")), &["sh", "cat", "true"]).unwrap();
+    fs::write(root.path().join("etc/word"), format!("{word}\n")).unwrap();
+    let archive = path("root.tar");
+    tool(&["tar", "-C", root.path().to_str().unwrap(), "-cf", &archive, "."]);
+    boxwright(&["import", &archive, name]).success();
+}
+
+fn path(name: &str) -> String {
+    dir().join(name).to_str().unwrap().to_owned()
+}
+
+/// Runs another program, which is to succeed: what it says.
+#[track_caller]
+fn tool(args: &[&str]) -> String {
+    let home: PathBuf = dir();
+    let output =
+        Command::new(args[0]).args(&args[1..]).env("HOME", &home).env("XDG_RUNTIME_DIR", &home).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
+    command.env("BOXWRIGHT_DATA", dir().join("data")).args(args);
+    command
+}
+
+fn boxwright(args: &[&str]) -> assert_cmd::assert::Assert {
+    assert_cmd::Command::from_std(command(args)).assert()
+}
