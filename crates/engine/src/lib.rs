@@ -13,6 +13,8 @@ mod images;
 mod layers;
 mod make;
 mod name;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod store;
 
 pub use blobs::Incoming;

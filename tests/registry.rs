@@ -1,0 +1,168 @@
+//! `pull` and `push`, with a registry on the loopback of a shield's own network.
+
+#![cfg(feature = "solutions")]
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use predicates::prelude::*;
+use predicates::str::{contains, is_match};
+use testkit::{Rootfs, Shield, dir, needs};
+
+const NAME: &str = "127.0.0.1:5000/me/web:1";
+
+/// A registry, ended with the value.
+struct Registry(Child);
+
+impl Registry {
+    fn start() -> Self {
+        let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
+        assert!(up.success(), "ip link set lo up: {up}");
+        let config = dir().join("registry.yml");
+        let storage = storage();
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+             http: {{addr: '127.0.0.1:5000'}}\n",
+            storage.display()
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new("docker-registry");
+        let quiet = command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        let registry = Registry(quiet.spawn().unwrap());
+        let begin = Instant::now();
+        while TcpStream::connect("127.0.0.1:5000").is_err() {
+            assert!(begin.elapsed() < testkit::patience(Duration::from_secs(10)), "the registry does not listen");
+            sleep(Duration::from_millis(20));
+        }
+        registry
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn storage() -> PathBuf {
+    dir().join("registry")
+}
+
+fn boxwright(args: &[&str]) -> assert_cmd::assert::Assert {
+    let mut command = testkit::boxwright!();
+    for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env_remove(proxy);
+    }
+    command.env("BOXWRIGHT_DATA", dir().join("data")).args(args).assert()
+}
+
+fn said(args: &[&str]) -> String {
+    String::from_utf8(boxwright(args).success().get_output().stdout.clone()).unwrap()
+}
+
+/// Makes an image with sh and a file, called [`NAME`], and answers its id.
+fn image() -> String {
+    let root = Rootfs::build(dir().join("rootfs"), &["sh", "cat"]).unwrap();
+    fs::write(root.path().join("file"), "from afar\n").unwrap();
+    let archive = dir().join("root.tar");
+    let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(root.path()).arg(".").status().unwrap();
+    assert!(packed.success(), "tar: {packed}");
+    said(&["import", archive.to_str().unwrap(), NAME]).trim().to_owned()
+}
+
+/// Every blob of a registry, and every layer of a store, by its path.
+fn files(below: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(below).unwrap().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Removes the image and all that only it needs.
+fn forget() {
+    boxwright(&["rmi", NAME]).success();
+    boxwright(&["system", "prune", "--all", "--force"]).success();
+    assert_eq!(files(&dir().join("data/store/blobs")), Vec::<PathBuf>::new());
+}
+
+fn shield() -> Shield {
+    Shield::new().deadline(Duration::from_secs(60))
+}
+
+#[test]
+fn what_is_pushed_comes_back_and_runs() {
+    needs!(program = "docker-registry", program = "skopeo", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        let id = image();
+        boxwright(&["push", NAME])
+            .success()
+            .stdout(is_match("^1: digest: sha256:[0-9a-f]{64} size: [0-9]+\n$").unwrap());
+        let seen = Command::new("skopeo")
+            .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}", &format!("docker://{NAME}")])
+            .output()
+            .unwrap();
+        let digest = String::from_utf8(seen.stdout).unwrap().trim().to_owned();
+        assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
+        // What it has already it is not given again.
+        boxwright(&["push", "--quiet", NAME]).success().stdout("");
+
+        forget();
+        let lines = format!("Digest: {digest}\nStatus: Downloaded newer image for {NAME}\n{NAME}\n");
+        boxwright(&["pull", NAME]).success().stdout(lines).stderr("");
+        boxwright(&["run", "--rm", NAME, "cat", "/file"]).success().stdout("from afar\n");
+        boxwright(&["pull", NAME]).success().stdout(contains("Status: Image is up to date"));
+        assert_eq!(said(&["pull", "--quiet", NAME]), format!("{id}\n"));
+
+        forget_and_pull_by_digest(&digest, &id);
+    });
+}
+
+fn forget_and_pull_by_digest(digest: &str, id: &str) {
+    forget();
+    let pinned = format!("127.0.0.1:5000/me/web@{digest}");
+    assert_eq!(said(&["pull", "--quiet", &pinned]), format!("{id}\n"));
+    boxwright(&["inspect", &pinned]).success().stdout(contains(&pinned));
+}
+
+#[test]
+fn what_is_not_what_its_digest_says_is_refused() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        image();
+        boxwright(&["push", NAME]).success();
+        forget();
+        // The largest is the layer. As many bytes, and one of them another one.
+        let blobs = files(&storage().join("docker/registry/v2/blobs"));
+        let layer = blobs.into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+        let mut content = fs::read(&layer).unwrap();
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        fs::write(&layer, content).unwrap();
+        let digest = layer.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        boxwright(&["pull", NAME]).code(predicate::ne(0)).stdout("").stderr(contains(digest.clone()));
+        boxwright(&["images", "--quiet"]).success().stdout("");
+        assert_eq!(files(&dir().join("data/store/incoming")), Vec::<PathBuf>::new());
+        // Neither the layer nor a manifest that would need it.
+        let left = files(&dir().join("data/store/blobs"));
+        assert!(left.len() <= 1 && !left.iter().any(|path| path.ends_with(&digest)), "{left:?}");
+        boxwright(&["system", "prune", "--force"]).success();
+        assert_eq!(files(&dir().join("data/store/blobs")), Vec::<PathBuf>::new());
+    });
+}
+
+#[test]
+fn what_cannot_be_had_is_said() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        boxwright(&["pull", NAME]).code(predicate::ne(0)).stderr(contains(NAME));
+        let _registry = Registry::start();
+        boxwright(&["pull", NAME]).code(predicate::ne(0)).stderr(contains("manifest unknown"));
+        boxwright(&["pull", "Web"]).code(predicate::ne(0)).stderr(contains("image name"));
+        boxwright(&["push", NAME]).code(predicate::ne(0)).stderr(contains(NAME));
+    });
+}
