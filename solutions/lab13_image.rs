@@ -88,7 +88,11 @@ pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsStri
     }
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
     let how = how.resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let open = |path: &Path| openat2(root, path, how);
+    // EAGAIN: something was renamed, anywhere, while the kernel took a link's `..`, and it cannot tell where that led.
+    let open = |path: &Path| {
+        let opened = (0..100).map(|_| openat2(root, path, how)).find(|opened| !matches!(opened, Err(Errno::EAGAIN)));
+        opened.unwrap_or(Err(Errno::EAGAIN))
+    };
     let name = names.pop().unwrap_or(OsStr::new("."));
     let mut directory = open(&names.iter().fold(PathBuf::from("."), |path, name| path.join(name)));
     if directory.as_ref().is_err_and(|errno| *errno == Errno::ENOENT) {

@@ -82,8 +82,20 @@ pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsStri
     Ok((directory, OsStr::from_bytes(last).to_owned()))
 }
 
-/// The directory by this path from `root`, when no step of it leaves.
+/// The directory by this path from `root`, when no step of it leaves. Asked again on EAGAIN, which says that something was
+/// renamed while the kernel took a `..`; not for ever.
 fn beneath(root: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    let mut found = beneath_once(root, path);
+    for _ in 1..100 {
+        if !found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EAGAIN)) {
+            break;
+        }
+        found = beneath_once(root, path);
+    }
+    found
+}
+
+fn beneath_once(root: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: zeroes are a valid open_how, whose length is given; a C string; a descriptor that comes back is nobody else's.
     unsafe {
         let mut how: libc::open_how = std::mem::zeroed();
