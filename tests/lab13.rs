@@ -487,7 +487,9 @@ fn task4_the_owner_is_the_entrys() {
     Shield::new().with_ids().run(|| {
         umask(Mode::from_bits_retain(0o022));
         let place = Place::make();
-        let (uid, gid) = (1 + Random::new().below(900) as u32, 1 + Random::new().below(900) as u32);
+        // The ids that an ordinary user has to give away, too.
+        let id = || testkit::SUBORDINATE.0 + Random::new().below(900) as u32;
+        let (uid, gid) = (id(), id());
         for item in [
             Item { uid, gid, mode: 0o4777, ..file("file", 0) },
             Item { uid, gid, ..link("link", "nowhere") },
