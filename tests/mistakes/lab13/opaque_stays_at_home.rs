@@ -23,7 +23,7 @@ for name in names(&directory.try_clone_to_owned().during("dup", path.display())?
         ItemKind::Directory => {
             layer.append(&item, None)?;
             let inside = open(OFlag::O_DIRECTORY).during("open", path.display())?;
-            if path == "/" && is_opaque(inside.as_fd(), marks)? {
+            if path == Path::new("/") && is_opaque(inside.as_fd(), marks)? {
                 layer.append(&Item::opaque(&path), None)?;
             }
             write_directory(inside.as_fd(), &path, marks, layer, written)?;
