@@ -1,7 +1,7 @@
 //! An engine that has a directory of its own for all that it keeps.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ pub struct Machine {
     directory: TempDir,
     client: Vec<String>,
     daemons: Vec<Child>,
+    groups_before: Vec<PathBuf>,
 }
 
 /// How a command ended, and what it said.
@@ -32,7 +33,7 @@ impl Machine {
         let directory = tempfile::tempdir().unwrap();
         let programs = ["sh", "cat", "id", "ls", "readlink", "sleep", "true"];
         Rootfs::build(directory.path().join("rootfs"), &programs).unwrap();
-        Machine { directory, client: Vec::new(), daemons: Vec::new() }
+        Machine { directory, client: Vec::new(), daemons: Vec::new(), groups_before: groups() }
     }
 
     /// podman, which has no daemon.
@@ -145,6 +146,13 @@ impl Machine {
         self.wait(command)
     }
 
+    /// Whether no group is left but those that were there before.
+    fn remove_groups(&self) -> bool {
+        let more = groups().into_iter().filter(|group| !self.groups_before.contains(group));
+        // All of them, whatever becomes of the first.
+        more.map(|group| fs::remove_dir(group).is_ok()).fold(true, |all, is_removed| all && is_removed)
+    }
+
     fn wait(&self, mut command: Command) -> Said {
         let (out, err) = (self.path("out"), self.path("err"));
         // Files, not pipes: nobody waits for what a container that goes on has open.
@@ -162,7 +170,26 @@ impl Drop for Machine {
             let _ = kill(Pid::from_raw(daemon.id().cast_signed()), Signal::SIGTERM);
             let _ = daemon.wait();
         }
+        // podman's monitors end a moment after what they watch: until then, their group is busy.
+        let start = Instant::now();
+        while !self.remove_groups() && start.elapsed() < patience(Duration::from_secs(5)) {
+            sleep(Duration::from_millis(20));
+        }
     }
+}
+
+/// The control groups that engines put all their containers below, and never remove; those below before those above.
+fn groups() -> Vec<PathBuf> {
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let trees = directories(&root).into_iter().chain([root]);
+    let parents = trees.flat_map(|tree| ["default", "docker", "libpod_parent"].map(|name| tree.join(name)));
+    parents.filter(|parent| parent.is_dir()).flat_map(|parent| [directories(&parent), vec![parent]].concat()).collect()
+}
+
+/// Those in a directory, no links.
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 impl Said {
