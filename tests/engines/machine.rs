@@ -150,7 +150,7 @@ impl Machine {
     fn remove_groups(&self) -> bool {
         let more = groups().into_iter().filter(|group| !self.groups_before.contains(group));
         // All of them, whatever becomes of the first.
-        more.map(|group| fs::remove_dir(group).is_ok()).fold(true, |all, is_removed| all && is_removed)
+        more.filter(|group| fs::remove_dir(group).is_err()).count() == 0
     }
 
     fn wait(&self, mut command: Command) -> Said {
