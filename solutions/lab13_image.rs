@@ -174,11 +174,12 @@ pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Res
         match marker(&name)? {
             Marker::Plain => put(root, parent.as_fd(), &name, item, content)?,
             Marker::Hides(name) => hidden.push(item.path.with_file_name(name)),
-            Marker::Opaque => opaque.push(item.path.with_file_name(".")),
+            Marker::Opaque => opaque.push(item.path.clone()),
             Marker::Ignored => {}
         }
         if item.kind == ItemKind::Directory {
-            directories.push(item.clone());
+            // Its attributes are set, and of a million directories they would fill the memory.
+            directories.push(Item { xattrs: Vec::new(), ..item.clone() });
         }
         Ok(())
     })?;
@@ -186,14 +187,15 @@ pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Res
         let (parent, name) = open_parent(root, &path)?;
         match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
             // It came with this layer, so it is what is seen; a directory would be merged with those below.
-            Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), &name) => opaque.push(path),
+            Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), &name) => opaque.push(path.join(&name)),
             Err(Errno::EEXIST) => {}
             made => made.during("mknod", path.display())?,
         }
     }
     for path in opaque {
-        let (parent, name) = open_parent(root, &path)?;
-        xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
+        // The directory that it is in: the way there may be a link.
+        let (directory, _) = open_parent(root, &path)?;
+        xattr::set_deref(place(directory.as_fd()), marks.opaque(), b"y").during("setxattr", path.display())?;
     }
     // What is made in a directory changes its time.
     directories.iter().rev().try_for_each(|item| {
