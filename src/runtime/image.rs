@@ -8,7 +8,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use flate2::{Compression as Level, GzBuilder};
-use model::image::{Archive, ArchiveWriter, Blob, Digest, Hash, Owners, Sha256};
+use model::image::{Archive, ArchiveWriter, Blob, Digest, Hash, Limited, Owners, Sha256};
 use model::layer::Marks;
 use model::tree::open_directory;
 use model::{During, Result};
@@ -47,14 +47,19 @@ fn unpack_archive(source: impl Read, owners: Owners, marks: Marks, into: &Path) 
 }
 // ANCHOR_END: pass
 
+/// A frame of zstd that asks for a larger window is refused: the window is in memory, and this is half of what a layer may take.
+const WINDOW_LOG_MAX: u32 = 25;
+
+/// What is in the package, up to the limit.
 fn decoder<'a>(source: &'a mut Verified, compression: Compression) -> Result<Box<dyn Read + 'a>> {
     let source = BufReader::with_capacity(1 << 16, source);
     Ok(match compression {
         Compression::None => Box::new(source),
-        Compression::Gzip => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(source))),
+        Compression::Gzip => Box::new(BufReader::with_capacity(1 << 16, Limited::new(MultiGzDecoder::new(source)))),
         Compression::Zstd => {
-            let decoder = zstd::Decoder::with_buffer(source).during("start", "the decoder for zstd")?;
-            Box::new(BufReader::with_capacity(1 << 16, decoder))
+            let mut decoder = zstd::Decoder::with_buffer(source).during("start", "the decoder for zstd")?;
+            decoder.window_log_max(WINDOW_LOG_MAX).during("start", "the decoder for zstd")?;
+            Box::new(BufReader::with_capacity(1 << 16, Limited::new(decoder)))
         }
     })
 }

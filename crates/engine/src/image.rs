@@ -71,6 +71,17 @@ impl Image {
         Image::new(*digest, manifest, config)
     }
 
+    /// The image that a manifest and its configuration are, wherever they come from.
+    ///
+    /// # Errors
+    /// What cannot be right.
+    pub fn of(text: &[u8], config: &[u8]) -> Result<Image> {
+        let digest = Digest::of(text);
+        let manifest = manifest(text, &digest)?;
+        let id = parse_digest(manifest.config().digest().as_ref())?;
+        Image::new(digest, manifest, configuration(config, &id)?)
+    }
+
     /// Checks that a manifest and a configuration belong together.
     ///
     /// # Errors
@@ -201,6 +212,20 @@ pub fn resolve(
         descriptor = choose(&index(&get(&descriptor)?, descriptor.digest().as_ref())?, platform)?;
     }
     refuse("read the index", descriptor.digest(), "index leads to index, and so on: that is no image")
+}
+
+/// Where the index `text` leads to on `platform`: a manifest for each of its lines. `get` brings what is behind a digest.
+///
+/// # Errors
+/// As [`resolve`], of the first line that is wrong.
+pub fn resolve_all(
+    text: &[u8],
+    platform: &Platform,
+    mut get: impl FnMut(&Digest) -> Result<Vec<u8>>,
+) -> Result<Vec<Digest>> {
+    let index = index(text, "index.json")?;
+    let follow = |line: &Descriptor| resolve(line.clone(), platform, |it| get(&parse_digest(it.digest().as_ref())?));
+    index.manifests().iter().map(follow).collect()
 }
 
 /// Reads an index.

@@ -19,7 +19,7 @@ mod store;
 
 pub use blobs::Incoming;
 pub use gc::Freed;
-pub use image::{Image, Platform, media_type};
+pub use image::{Image, Platform, media_type, resolve_all};
 pub use images::{Images, Record};
 pub use layers::{INIT, Layers, Packed, Unpack, Verbs};
 pub use make::{NewLayer, Remarks, make};

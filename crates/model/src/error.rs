@@ -17,7 +17,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// The kernel refused an operation on an object.
-    #[error("{operation} {object}: {}", in_words(.source))]
+    #[error("{operation} {}: {}", in_one_line(.object), in_one_line(&in_words(.source)))]
     Os {
         /// The system call, by its man page name: `sethostname`, `pivot_root`.
         operation: &'static str,
@@ -59,7 +59,7 @@ pub enum Error {
         how: String,
     },
     /// A value that cannot be right. Nothing has been changed.
-    #[error("{what} {value:?} is not valid: {right}")]
+    #[error("{what} {value:?} is not valid: {}", in_one_line(.right))]
     Invalid {
         /// Where the value came from: `--hostname`, `process.cwd`, `/proc/sysvipc/msg`.
         what: &'static str,
@@ -108,6 +108,12 @@ impl<T, E: Into<io::Error>> During<T> for std::result::Result<T, E> {
     fn during(self, operation: &'static str, object: impl Display) -> Result<T> {
         self.map_err(|error| Error::Os { operation, object: object.to_string(), source: error.into() })
     }
+}
+
+/// What it was about may be a name that somebody else chose: no line of its own, and no word to the terminal.
+fn in_one_line(text: &str) -> String {
+    let safe = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(safe).collect()
 }
 
 fn in_words(error: &io::Error) -> String {

@@ -2,6 +2,7 @@
 
 mod archive;
 pub mod entry;
+mod limit;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Debug, Display};
@@ -14,6 +15,7 @@ pub use sha2::{Digest as Hash, Sha256};
 
 use crate::error::Error;
 pub use archive::{Archive, ArchiveWriter, Content, Owners};
+pub use limit::{Limited, MOST_UNPACKED_BYTES, UNPACKED_BYTES};
 
 /// What some bytes are called: their SHA-256. Two names are the same when the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

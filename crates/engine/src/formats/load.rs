@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path};
 
-use model::image::Digest;
+use model::image::{Archive, Digest, ItemKind, Limited, Owners};
 use model::{During, Result};
 use sha2::{Digest as _, Sha256};
 
@@ -18,6 +18,8 @@ use crate::store::Store;
 
 /// So many entries an archive of images has at most. A layer's files are not among them.
 const MOST_ENTRIES: usize = 100_000;
+/// Names are kept in memory until the end; PATH_MAX of Linux.
+const LONGEST_NAME_BYTES: usize = 4096;
 /// What a legacy archive has by a path, and no layer, is a document up to this size.
 const MOST_DOCUMENTS_BYTES: usize = 32 << 20;
 
@@ -73,8 +75,13 @@ pub fn import(
     let packed = open_blob(store, &digest)?;
     let mut hash = Hashing(Sha256::new());
     match media_type {
-        media_type::LAYER_GZIP => io::copy(&mut flate2::read::MultiGzDecoder::new(BufReader::new(packed)), &mut hash),
-        media_type::LAYER_ZSTD => zstd::Decoder::new(packed).and_then(|mut packed| io::copy(&mut packed, &mut hash)),
+        media_type::LAYER_GZIP => {
+            let packed = flate2::read::MultiGzDecoder::new(BufReader::new(packed));
+            io::copy(&mut Limited::new(packed), &mut hash)
+        }
+        media_type::LAYER_ZSTD => {
+            zstd::Decoder::new(packed).and_then(|packed| io::copy(&mut Limited::new(packed), &mut hash))
+        }
         _ => io::copy(&mut BufReader::with_capacity(1 << 16, packed), &mut hash),
     }
     .during("unpack", whose)?;
@@ -116,34 +123,37 @@ fn read_archive(store: &Store, source: impl Read, whose: &str) -> Result<Found> 
     let count = read_full(&mut source, &mut first).during("read", whose)?;
     let source = io::Cursor::new(first[..count].to_vec()).chain(source);
     match media_type::of_layer(&first[..count]) {
-        media_type::LAYER_GZIP => read_tar(store, flate2::read::MultiGzDecoder::new(source), whose),
-        media_type::LAYER_ZSTD => read_tar(store, zstd::Decoder::new(source).during("read", whose)?, whose),
+        media_type::LAYER_GZIP => read_tar(store, Limited::new(flate2::read::MultiGzDecoder::new(source)), whose),
+        media_type::LAYER_ZSTD => {
+            read_tar(store, Limited::new(zstd::Decoder::new(source).during("read", whose)?), whose)
+        }
         _ => read_tar(store, source, whose),
     }
 }
 
 fn read_tar(store: &Store, source: impl Read, whose: &str) -> Result<Found> {
-    let mut found = Found::default();
-    let mut archive = tar::Archive::new(source);
+    let (mut found, mut count) = (Found::default(), 0);
     // A name in here is no path: it is looked up, and never opened.
-    for (count, entry) in archive.entries().during("read", whose)?.enumerate() {
-        let mut entry = entry.during("read", format_args!("{whose}, which is no archive of images"))?;
-        if count > MOST_ENTRIES {
-            return refuse("read", whose, "it has more than 100000 entries: that is no archive of images");
+    let read = Archive::new(source, Owners::Mine).each(|item, content| {
+        count += 1;
+        if count > MOST_ENTRIES || item.path.as_os_str().len() > LONGEST_NAME_BYTES {
+            let why = "more than 100000 entries, or a name of more than 4096 bytes: that is no archive of images";
+            return refuse("read", whose, why);
         }
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let path = path.trim_start_matches("./").to_owned();
-        match entry.header().entry_type() {
-            kind if kind.is_file() => take(store, &mut found, &path, &mut entry)?,
-            kind if kind.is_symlink() || kind.is_hard_link() => {
-                let target = entry.link_name_bytes().unwrap_or_default();
-                let target = String::from_utf8_lossy(&target).into_owned();
-                let target = if kind.is_symlink() { beside(&path, &target) } else { target };
-                found.links.insert(path, target);
-            }
-            _ => {}
+        let path = item.path.to_string_lossy().trim_start_matches("./").to_owned();
+        let target = match &item.kind {
+            ItemKind::File { .. } => return take(store, &mut found, &path, content),
+            ItemKind::Symlink(target) => beside(&path, &target.to_string_lossy()),
+            ItemKind::HardLink(target) => target.to_string_lossy().into_owned(),
+            _ => return Ok(()),
+        };
+        if target.len() > LONGEST_NAME_BYTES {
+            return refuse("read", whose, "a link of more than 4096 bytes: that is no archive of images");
         }
-    }
+        found.links.insert(path, target);
+        Ok(())
+    });
+    read.or_else(|error| refuse("read", whose, error.to_string()))?;
     Ok(found)
 }
 
