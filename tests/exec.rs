@@ -140,8 +140,10 @@ fn another_user_has_no_capabilities() {
     needs!(subuid);
     Shield::new().with_ids().run(|| {
         let _box = Container::start("--rootfs host");
+        let (user, group) = (testkit::SUBORDINATE.0 + 5, testkit::SUBORDINATE.0 + 6);
         let look = ["sh", "-c", "id -u; id -g; grep CapEff /proc/self/status; echo $HOME"];
-        exec(&["-u", "5:6"], &look).success().stdout("5\n6\nCapEff:\t0000000000000000\n/\n");
+        let told = format!("{user}\n{group}\nCapEff:\t0000000000000000\n/\n");
+        exec(&["-u", &format!("{user}:{group}")], &look).success().stdout(told);
         let all = said(&exec(&["--privileged"], &["grep", "CapEff", "/proc/self/status"]));
         let own = said(&exec(&[], &["grep", "CapEff", "/proc/self/status"]));
         assert!(all > own, "privileged {all}, else {own}");

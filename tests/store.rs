@@ -174,10 +174,10 @@ fn what_is_damaged_is_refused_in_one_line_and_leaves_nothing() {
         let flipped: Vec<u8> =
             bytes.iter().enumerate().map(|(at, byte)| if at == 5000 { !byte } else { *byte }).collect();
         let cases: [(&str, &[u8], &str); 4] = [
-            ("half", &bytes[..bytes.len() / 2], "its content has the digest"),
+            ("half", &bytes[..bytes.len() / 2], "unexpected end of file"),
             ("flipped", &flipped, "its content has the digest"),
             ("root", &fs::read(dir().join("root.tar")).unwrap(), "is for `import`"),
-            ("text", b"no archive at all", "no archive of images"),
+            ("text", b"no archive at all", "a header of the archive"),
         ];
         for (name, content, words) in cases {
             let path = dir().join(format!("{name}.bad"));
