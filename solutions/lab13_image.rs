@@ -75,17 +75,10 @@ pub fn marker(name: &OsStr) -> Result<Marker<'_>> {
 pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsString)> {
     // task 3: collect the names of path.components(), refuse what is no name; openat2 with O_PATH | O_DIRECTORY and RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS for all but the last; on ENOENT make them one by one
     // nothing: Ok((root.try_clone_to_owned().during("dup", "the root")?, OsString::new()))
-    let mut names = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => names.push(name),
-            Component::CurDir => {}
-            _ => return Err(entry::leaves_the_root(path)),
-        }
-    }
-    if path == "" {
-        return Err(entry::leaves_the_root(path));
-    }
+    let name = |part| if let Component::Normal(name) = part { Some(name) } else { None };
+    let parts = path.components().filter(|part| *part != Component::CurDir);
+    let names = parts.map(name).collect::<Option<Vec<_>>>().filter(|_| path != "");
+    let Some(mut names) = names else { return Err(entry::leaves_the_root(path)) };
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
     let how = how.resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     // EAGAIN: something was renamed, anywhere, while the kernel took a link's `..`, and it cannot tell where that led.
