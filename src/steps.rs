@@ -24,8 +24,8 @@ use nix::unistd::{ForkResult, Pid, Uid};
 macro_rules! lab {
     ($(#[$doc:meta])* $module:ident, $lab:literal, $solution:literal, { $($verb:ident: $signature:ty,)* }) => {
         $(#[$doc])*
-        #[cfg_attr(feature = "solutions", path = $solution)]
-        #[cfg_attr(not(feature = "solutions"), path = $lab)]
+        #[cfg_attr(feature = "reference", path = $solution)]
+        #[cfg_attr(not(feature = "reference"), path = $lab)]
         pub mod $module;
 
         // An error here says that a lab's function has another signature than the course expects of it:
@@ -224,7 +224,7 @@ macro_rules! line {
         Lab {
             number: $number,
             gives: $gives,
-            written: cfg!(feature = "solutions") || !has_todo(include_str!(concat!("../labs/", $file, ".rs"))),
+            written: cfg!(feature = "reference") || !has_todo(include_str!(concat!("../labs/", $file, ".rs"))),
         }
     };
 }

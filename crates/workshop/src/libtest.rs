@@ -74,10 +74,11 @@ impl Cargo {
         let mut command = Command::new(cargo);
         command.current_dir(&self.root).args(what).args(["--quiet", "--message-format", format]);
         if self.solutions {
-            command.args(["--features", "solutions"]);
+            command.args(["--features", "reference"]);
         }
         if let Some(dir) = &self.target_dir {
-            command.env("CARGO_TARGET_DIR", dir);
+            // Nobody debugs what is built there, and linking is most of an edit's time.
+            command.env("CARGO_TARGET_DIR", dir).env("CARGO_PROFILE_DEV_DEBUG", "0");
         }
         let output = command.output().context("start cargo: is it in PATH?")?;
         let messages = report::messages(&String::from_utf8_lossy(&output.stdout), target);
