@@ -5,4 +5,5 @@
 mod bundle;
 mod guests;
 mod hooks;
+mod injuries;
 mod lifecycle;

@@ -136,9 +136,8 @@ impl StateDir {
     /// As [`StateDir::container`].
     pub fn hold(&self, id: &str) -> Result<(Container, Hold)> {
         let path = self.container(id)?.directory.join("lock");
-        // Not made when it is missing: the container is gone then.
         let lock = match File::options().write(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_such(id)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.lock_again(id, &path)?,
             lock => lock.during("open", path.display())?,
         };
         lock.lock().during("flock", path.display())?;
@@ -146,6 +145,16 @@ impl StateDir {
         let container = self.container(id)?;
         let is_same = fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|own| same_file(&now, &own)));
         if is_same { Ok((container, Hold { _lock: lock })) } else { Err(no_such(id)) }
+    }
+
+    /// Makes the lock that whoever made or removed the container was killed before or after. Both do it alone: while nobody else
+    /// does, either the container is gone, or they are.
+    fn lock_again(&self, id: &str, path: &Path) -> Result<File> {
+        let _alone = self.lock()?;
+        match File::options().write(true).create(true).truncate(false).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_such(id)),
+            lock => lock.during("open", path.display()),
+        }
     }
 }
 

@@ -147,8 +147,12 @@ impl StateDir {
             .create(&directory)
             .during("take the name", format_args!("{id} (a running container has it)"))?;
         let path = directory.join("lock");
-        let lock = File::create(&path).during("open", path.display())?;
-        lock.try_lock().map_err(io::Error::from).during("flock", path.display())?;
+        let lock = || {
+            let lock = File::create(&path).during("open", path.display())?;
+            lock.try_lock().map_err(io::Error::from).during("flock", path.display()).map(|()| lock)
+        };
+        // Without it there is nobody to give the name back.
+        let lock = lock().inspect_err(|_| drop(fs::remove_dir_all(&directory)))?;
         Ok(Claim { states: StateDir { root: self.root.clone() }, directory, lock: RefCell::new(Some(lock)) })
     }
 

@@ -18,6 +18,7 @@ mod failure;
 pub mod filtered;
 mod frame;
 mod host;
+pub mod injury;
 mod inside;
 mod lesson;
 pub mod needs;
