@@ -449,7 +449,7 @@ fn task2_too_many_layers_are_refused() {
             seen: seen,
             likely: match &refused {
                 Ok(()) if stage.mounts() == 0 => "nothing was mounted at all",
-                Ok(()) => "fewer were mounted than were given",
+                Ok(()) => stage.long_names_fault().unwrap_or("fewer were mounted than were given"),
                 Err(_) => stage.long_names_fault().unwrap_or("mount(2) was called although /proc/self/fd/N for each is too long too"),
             },
             read: TASKS,
