@@ -5,5 +5,4 @@
 mod bundle;
 mod guests;
 mod hooks;
-mod injuries;
 mod lifecycle;
