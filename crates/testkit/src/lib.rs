@@ -23,6 +23,7 @@ mod inside;
 mod lesson;
 pub mod needs;
 mod patience;
+mod proc_modes;
 mod random;
 mod report;
 pub mod rootfs;

@@ -1,5 +1,5 @@
 //! System calls that nix does not wrap yet.
-#![allow(unsafe_code, reason = "nix has no pidfd_open, close_range, mount_setattr, landlock_create_ruleset")]
+#![allow(unsafe_code, reason = "nix has no pidfd_open, close_range, mount_setattr, fsopen, landlock_create_ruleset")]
 
 use std::ffi::CString;
 use std::io;
@@ -59,6 +59,25 @@ pub fn set_read_only(path: &Path, read_only: bool, recursive: bool) -> io::Resul
         )
     })?;
     Ok(())
+}
+
+/// A proc of the caller's PID namespace, new and mounted nowhere. Source: fsopen(2), fsmount(2), Linux 5.2.
+pub fn detached_proc() -> io::Result<OwnedFd> {
+    const FSCONFIG_CMD_CREATE: u32 = 6;
+    let nothing = std::ptr::null::<libc::c_void>();
+    // SAFETY: the name is a C string; the descriptor that fsopen returns is new and nobody else's.
+    let context = Errno::result(unsafe { libc::syscall(libc::SYS_fsopen, c"proc".as_ptr(), libc::FSOPEN_CLOEXEC) })?;
+    // SAFETY: as above.
+    let context = unsafe { OwnedFd::from_raw_fd(context as i32) };
+    // SAFETY: the descriptor is open; this command takes neither key nor value.
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), FSCONFIG_CMD_CREATE, nothing, nothing, 0)
+    })?;
+    // SAFETY: the descriptor is open; the one that fsmount returns is new and nobody else's.
+    let mount =
+        Errno::result(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), libc::FSMOUNT_CLOEXEC, 0) })?;
+    // SAFETY: as above.
+    Ok(unsafe { OwnedFd::from_raw_fd(mount as i32) })
 }
 
 /// What the kernel's Landlock knows, as a version; nothing when it has none, or has it switched off.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::IntoRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -65,6 +66,23 @@ fn a_new_name_of_the_host_is_found_and_the_real_one_stays() {
     let found = findings(try_shielded(|| sethostname("renamed").unwrap()));
     assert!(one(&found).contains(r#"and is "renamed""#), "{found:?}");
     assert_eq!(fs::read_to_string("/proc/sys/kernel/hostname").unwrap(), real);
+}
+
+#[test]
+fn permissions_taken_from_the_kernels_own_files_are_given_back() {
+    needs!(root);
+    // Each shield has a proc of its own.
+    let mode = || fs::metadata("/proc/execdomains").unwrap().permissions().mode() & 0o777;
+    let before = shielded(mode);
+    assert_ne!(before, 0, "taken away before this test");
+    for rest in [Duration::ZERO, Duration::from_mins(1)] {
+        let ended = Shield::new().deadline(Duration::from_secs(1)).try_run(|| {
+            fs::set_permissions("/proc/execdomains", fs::Permissions::from_mode(0o000)).unwrap();
+            std::thread::sleep(rest);
+        });
+        assert_eq!(matches!(ended, Err(Failure::TooSlow(_))), !rest.is_zero(), "{ended:?}");
+        assert_eq!(shielded(mode), before, "after a shield that took {rest:?}");
+    }
 }
 
 #[test]
