@@ -13,7 +13,7 @@
 //! | `mounts` | what says where a mount may be made |
 //! | `machine` | what no namespace covers: in a machine that may be broken, and there alone |
 
-#![cfg(feature = "solutions")]
+#![cfg(feature = "reference")]
 #![allow(unsafe_code, reason = "raw system calls, and what a process is before its exec")]
 
 mod calls;
