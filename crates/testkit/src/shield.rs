@@ -25,9 +25,8 @@ use crate::audit::{self, Finding};
 use crate::cgroup::TestGroup;
 use crate::failure::Failure;
 use crate::patience::patience;
-use crate::proc_modes::ProcModes;
 use crate::report::{self, OriginalOnly, Reply, exit_now};
-use crate::{frame, host, sys, user};
+use crate::{frame, host, proc_modes, sys, user};
 
 /// How long a closure may take unless the test says otherwise, on a machine that is not [slow](patience).
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -138,7 +137,7 @@ impl Shield {
         report::install_hook();
         let place = host::Place::find().map_err(set_up)?;
         let group = self.cgroup.then(TestGroup::create).transpose().map_err(set_up)?;
-        let modes = ProcModes::take();
+        proc_modes::note();
         let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| set_up(errno.into()))?;
         // Only for a shield that maps a range: where fork 1 waits for its ids.
         let needs_ids = self.identity != host::Identity::Root && !nix::unistd::getuid().is_root();
@@ -169,7 +168,7 @@ impl Shield {
         }
         let outcome = self.wait(child, &read, group.as_ref());
         drop(group);
-        modes.put_back();
+        proc_modes::put_back();
         judge(outcome.map_err(set_up)?, self.deadline, self.audited)
     }
 
