@@ -1,7 +1,7 @@
 //! What the kernel says seldom, said by the test in its place.
 #![allow(unsafe_code, reason = "seccomp(2) has no safe wrapper")]
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_JUMP, BPF_K, BPF_LD, BPF_RET, BPF_STMT, BPF_W, c_long, sock_filter};
 use nix::errno::Errno;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::children::{in_child, start_child};
+use crate::sys::opened;
 
 /// Runs `body` in a plain child where the first `times` calls of the system call `number` return `errno` and do nothing;
 /// those after them are the kernel's. Source: seccomp_unotify(2), Linux 5.5.
@@ -83,10 +84,8 @@ fn listen(number: c_long) -> nix::Result<OwnedFd> {
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     set_no_new_privs()?;
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    // SAFETY: the program and its length, alive during the call.
-    let fd = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
-    // SAFETY: the descriptor is new and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(Errno::result(fd)? as i32) })
+    // SAFETY: the program and its length, alive during the call; the descriptor is new and nobody else's.
+    unsafe { opened(libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)) }
 }
 
 /// Waits for one call, and lets it fail or go on to the kernel.

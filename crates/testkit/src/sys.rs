@@ -7,15 +7,23 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use libc::c_long;
 use nix::errno::Errno;
 use nix::unistd::Pid;
+
+/// The descriptor that a system call has returned, or its error.
+///
+/// # Safety
+/// It is new and nobody else's.
+pub unsafe fn opened(returned: c_long) -> nix::Result<OwnedFd> {
+    // SAFETY: the caller's.
+    Errno::result(returned).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
 
 /// A descriptor that becomes readable when the child `pid` ends. Source: pidfd_open(2).
 pub fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open takes two integers; the descriptor it returns is new and nobody else's.
-    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
-    // SAFETY: as above.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    Ok(unsafe { opened(libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0)) }?)
 }
 
 /// Sends SIGKILL to the process behind a pidfd; ESRCH once it was waited for. Source: pidfd_send_signal(2).
@@ -66,18 +74,13 @@ pub fn detached_proc() -> io::Result<OwnedFd> {
     const FSCONFIG_CMD_CREATE: u32 = 6;
     let nothing = std::ptr::null::<libc::c_void>();
     // SAFETY: the name is a C string; the descriptor that fsopen returns is new and nobody else's.
-    let context = Errno::result(unsafe { libc::syscall(libc::SYS_fsopen, c"proc".as_ptr(), libc::FSOPEN_CLOEXEC) })?;
-    // SAFETY: as above.
-    let context = unsafe { OwnedFd::from_raw_fd(context as i32) };
+    let context = unsafe { opened(libc::syscall(libc::SYS_fsopen, c"proc".as_ptr(), libc::FSOPEN_CLOEXEC)) }?;
     // SAFETY: the descriptor is open; this command takes neither key nor value.
     Errno::result(unsafe {
         libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), FSCONFIG_CMD_CREATE, nothing, nothing, 0)
     })?;
     // SAFETY: the descriptor is open; the one that fsmount returns is new and nobody else's.
-    let mount =
-        Errno::result(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), libc::FSMOUNT_CLOEXEC, 0) })?;
-    // SAFETY: as above.
-    Ok(unsafe { OwnedFd::from_raw_fd(mount as i32) })
+    Ok(unsafe { opened(libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), libc::FSMOUNT_CLOEXEC, 0)) }?)
 }
 
 /// What the kernel's Landlock knows, as a version; nothing when it has none, or has it switched off.
