@@ -6,6 +6,7 @@ mod all;
 mod attacks;
 mod audit;
 mod bench;
+mod bodies;
 mod chapter;
 mod forms;
 pub mod host;

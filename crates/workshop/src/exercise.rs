@@ -172,7 +172,7 @@ impl Solution {
     }
 
     /// The text with each region, markers and all, replaced by what `body` gives for it, if anything.
-    fn replaced(&self, body: impl Fn(&Exercise) -> Option<String>) -> String {
+    pub fn replaced(&self, body: impl Fn(&Exercise) -> Option<String>) -> String {
         let mut text = String::with_capacity(self.text.len());
         for (number, line) in (1..).zip(self.text.lines()) {
             let region = self.exercises.iter().find(|exercise| (exercise.line..=exercise.end).contains(&number));

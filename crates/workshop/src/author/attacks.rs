@@ -154,6 +154,7 @@ pub fn attacks(bench: &mut Bench) -> Result<Vec<String>> {
         findings.extend(bench::persist(|| {
             let attempt = bench::run(&cargo, PROGRAM, |command| {
                 command.env(OFF, &off);
+                Ok(())
             })?;
             for Told { attack, walls, standing, what } in told(&attempt) {
                 let seen = seen.entry(attack.to_owned()).or_default();

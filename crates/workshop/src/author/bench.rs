@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::bodies::{self, Bodies};
 use super::tree::Tree;
 use super::{host, say};
 use crate::course::{Course, Lab};
@@ -29,6 +30,8 @@ pub struct Bench {
     tree: Tree,
     /// By the lab and the text that stood in place of its solution.
     tried: HashMap<(u8, String), Rc<Attempt>>,
+    /// What can be tried without a build for each; `None` for a lab where one of them does not compile.
+    bodies: HashMap<u8, Option<Rc<Bodies>>>,
 }
 
 /// What came of running a lab's tests.
@@ -49,7 +52,8 @@ pub enum Outcome {
 impl Bench {
     /// `worker` is whose copy it is.
     pub fn new(course: &Course, worker: usize) -> Result<Self> {
-        Ok(Self { course: course.clone(), tree: Tree::sync(&course.root, worker)?, tried: HashMap::new() })
+        let tree = Tree::sync(&course.root, worker)?;
+        Ok(Self { course: course.clone(), tree, tried: HashMap::new(), bodies: HashMap::new() })
     }
 
     /// The labs that have tests already; that the others have none is for `forms` to say.
@@ -86,11 +90,33 @@ impl Bench {
 
     /// The same, whatever came of it before.
     fn attempt_anew(&mut self, lab: &Lab, text: String) -> Result<Rc<Attempt>> {
-        let key = (lab.number, text);
-        let cargo = self.arrange(true, BTreeMap::from([(lab.solution(), key.1.clone())]))?;
-        let attempt = Rc::new(test(&cargo, lab, None)?);
-        self.tried.insert(key, attempt.clone());
+        let mut attempt = None;
+        if let Some((number, together)) = self.together(lab, &text)? {
+            let cargo = self.arrange(true, BTreeMap::from([(lab.solution(), together)]))?;
+            attempt = Some(run(&cargo, &lab.name(), |command| bodies::choose(command.get_program().as_ref(), number))?);
+            if let Some(Attempt { outcome: Outcome::Broken(_), .. }) = attempt {
+                say(format_args!("{}: its bodies do not compile together, so each is built alone", lab.name()));
+                self.bodies.insert(lab.number, None);
+                attempt = None;
+            }
+        }
+        let attempt = match attempt {
+            Some(attempt) => attempt,
+            None => test(&self.arrange(true, BTreeMap::from([(lab.solution(), text.clone())]))?, lab, None)?,
+        };
+        let attempt = Rc::new(attempt);
+        self.tried.insert((lab.number, text), attempt.clone());
         Ok(attempt)
+    }
+
+    /// For a text that is one body in place of one region: the body's number, and the solution with all of them.
+    fn together(&mut self, lab: &Lab, text: &str) -> Result<Option<(u64, String)>> {
+        if !self.bodies.contains_key(&lab.number) {
+            let bodies = Bodies::of(&self.course.root, lab, &self.solution(lab)?)?;
+            self.bodies.insert(lab.number, Some(Rc::new(bodies)));
+        }
+        let bodies = self.bodies[&lab.number].as_ref();
+        Ok(bodies.and_then(|bodies| Some((bodies.number(text)?, bodies.text.clone()))))
     }
 
     /// Makes these files of the copy differ from the course, and no others; gives the cargo to go on with.
@@ -118,17 +144,18 @@ pub fn persist(mut check: impl FnMut() -> Result<Vec<String>>) -> Result<Vec<Str
 pub fn test(cargo: &Cargo, lab: &Lab, filter: Option<&str>) -> Result<Attempt> {
     run(cargo, &lab.name(), |command| {
         command.args(filter);
+        Ok(())
     })
 }
 
 /// The same with any test program, started as `prepare` wants it.
-pub fn run(cargo: &Cargo, program: &str, prepare: impl FnOnce(&mut Command)) -> Result<Attempt> {
+pub fn run(cargo: &Cargo, program: &str, prepare: impl FnOnce(&mut Command) -> Result<()>) -> Result<Attempt> {
     let (before, start) = (host::snapshot()?, Instant::now());
     let outcome = match cargo.build_test(program)? {
         Build::Failed { rendered } => Outcome::Broken(rendered),
         Build::Ready { program, .. } => {
             let mut command = cargo.command(&program);
-            prepare(command.arg(THREADS));
+            prepare(command.arg(THREADS))?;
             Outcome::Ran(libtest::run(&mut command, LIMIT)?)
         }
     };

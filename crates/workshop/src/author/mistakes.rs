@@ -8,6 +8,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 
 use super::bench::{Attempt, Bench, Outcome, beginning, says};
+use super::bodies::boxwright_of;
 use super::variant::{Place, Variant};
 use super::{right, say};
 use crate::Misuse;
@@ -53,7 +54,7 @@ pub fn build(bench: &mut Bench, lab: &Lab, directory: &Path) -> Result<Vec<Strin
             Build::Ready { program, .. } => program,
             Build::Failed { rendered } => return Ok(vec![format!("{}: {}", mistake.name, beginning(&rendered))]),
         };
-        let boxwright = program.ancestors().nth(2).context("a test program is in target/debug/deps")?.join("boxwright");
+        let boxwright = boxwright_of(&program)?;
         let own = directory.join(format!("{}.boxwright", mistake.name));
         for (built, copy) in [(&program, directory.join(&mistake.name)), (&boxwright, own)] {
             fs::copy(built, copy).with_context(|| format!("copy {}", built.display()))?;
