@@ -9,7 +9,8 @@ mod part;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs;
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,7 +19,9 @@ use nix::unistd::{AccessFlags, Pid, access};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{During, Error, Result};
+use crate::on_disk::read_all;
 pub use hierarchy::{Hierarchy, hierarchies, mounted_hierarchies};
+pub(crate) use part::Interface;
 pub use part::Part;
 
 /// The group below one's own into which its processes are moved, where v2 wants the group itself empty.
@@ -89,8 +92,12 @@ impl Cgroup {
     pub fn base() -> Result<Cgroup> {
         let all = hierarchies(&proc("/proc/self/cgroup")?, &proc("/proc/self/mountinfo")?);
         let writable = |path: &PathBuf| access(path, AccessFlags::W_OK).is_ok();
-        let base = |hierarchy: Hierarchy| [hierarchy.top, without_leaf(hierarchy.own)].into_iter().find(writable);
-        Cgroup::open(&all.into_iter().filter_map(base).collect::<Vec<_>>())
+        let base = |hierarchy: Hierarchy| {
+            let interface = hierarchy.interface();
+            let path = [hierarchy.top, without_leaf(hierarchy.own)].into_iter().find(writable)?;
+            Some(Part::open_as(&path, &interface))
+        };
+        Ok(Cgroup { parts: all.into_iter().filter_map(base).collect::<Result<_>>()? })
     }
 
     /// The group with these directories, one for each hierarchy.
@@ -106,7 +113,8 @@ impl Cgroup {
     /// # Errors
     /// [`Error::Os`] with ENOENT when it is not there.
     pub fn child(&self, name: &str) -> Result<Cgroup> {
-        Cgroup::open(&self.parts.iter().map(|part| part.path.join(name)).collect::<Vec<_>>())
+        let below = |part: &Part| Part::open_as(&part.path.join(name), &part.interface());
+        Ok(Cgroup { parts: self.parts.iter().map(below).collect::<Result<_>>()? })
     }
 
     /// Its directories, v1's first.
@@ -130,7 +138,7 @@ impl Cgroup {
         // A controller that is on v1 cannot be on v2 too, but for those that v2 has built in. `cgroup` is none:
         // what begins with it is v2's, `cgroup.freeze`, or in every hierarchy, `cgroup.procs`.
         let order = if controller == "cgroup" { [Version::V2, Version::V1] } else { [Version::V1, Version::V2] };
-        let found = order.into_iter().flat_map(of).find(|part| part.controllers.contains(controller));
+        let found = order.into_iter().flat_map(of).find(|part| part.controllers().contains(controller));
         found.ok_or_else(|| self.missing(controller))
     }
 
@@ -178,9 +186,7 @@ impl Cgroup {
         let mut all = BTreeSet::new();
         for part in &self.parts {
             for path in part.tree()? {
-                // One that has been removed meanwhile holds nobody.
-                let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-                all.extend(processes.lines().filter_map(|pid| pid.parse().ok().map(Pid::from_raw)));
+                all.extend(part::processes(&path).lines().filter_map(|pid| pid.parse().ok().map(Pid::from_raw)));
             }
         }
         Ok(all)
@@ -225,6 +231,12 @@ impl Cgroup {
     }
 }
 
+impl From<Vec<Part>> for Cgroup {
+    fn from(parts: Vec<Part>) -> Cgroup {
+        Cgroup { parts }
+    }
+}
+
 /// `cpu` of `cpu.max`.
 fn controller_of(knob: &str) -> &str {
     knob.split_once('.').map_or(knob, |(controller, _)| controller)
@@ -239,7 +251,8 @@ fn without_leaf(own: PathBuf) -> PathBuf {
 }
 
 fn proc(path: &'static str) -> Result<String> {
-    fs::read_to_string(path).during("read", path)
+    let text = File::open(path).and_then(read_all);
+    text.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)).during("read", path)
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ impl Container {
     }
 
     fn is_frozen(&self) -> bool {
-        let Ok(group) = self.cgroup() else { return false };
+        let Ok(group) = state::cgroup_with(&self.directory, "freezer") else { return false };
         match group.version("freezer") {
             Ok(Version::V1) => group.read("freezer.state").is_ok_and(|word| word.trim() != "THAWED"),
             Ok(Version::V2) => group.read("cgroup.freeze").is_ok_and(|word| word.trim() == "1"),

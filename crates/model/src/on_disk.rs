@@ -1,9 +1,9 @@
 //! What several boxwrights share on the disk: files that are there in one piece or not at all, and locks that die with the
 //! processes that hold them.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -18,9 +18,22 @@ use crate::error::{During, Result};
 pub fn write_json(path: &Path, content: &(impl Serialize + ?Sized)) -> Result<()> {
     let new = path.with_extension("new");
     let text = serde_json::to_vec_pretty(content).map_err(io::Error::from).during("write", path.display())?;
-    fs::write(&new, text).during("write", new.display())?;
-    fs::set_permissions(&new, Permissions::from_mode(0o600)).during("chmod", new.display())?;
+    let write = || {
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&text)
+    };
+    write().during("write", new.display())?;
     fs::rename(&new, path).during("rename", path.display())
+}
+
+/// All of a file of the kernel's, whose length nobody knows beforehand, in as few calls as it takes: two for the most of them.
+///
+/// # Errors
+/// What read(2) says.
+pub fn read_all(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    // Not asked for its length: it says 0.
+    file.take(u64::MAX).read_to_end(&mut bytes).map(|_| bytes)
 }
 
 /// Writes `content` to `path`, so that it is there in one piece whenever the power goes: its own directory entry too.

@@ -17,10 +17,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::fstat;
 use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Interface, Part};
 use crate::container::Oci;
 use crate::error::{During, Error, Result};
 use crate::on_disk;
@@ -85,6 +86,9 @@ struct Noted {
     path: PathBuf,
     /// What tells it from another one that has the name; none before it is made. Inodes of cgroups are not used again.
     inode: Option<u64>,
+    /// What it speaks, so that nobody has to look. One that an older boxwright has noted does not say.
+    #[serde(default)]
+    interface: Option<Interface>,
 }
 
 impl Noted {
@@ -302,7 +306,7 @@ impl Claim {
     /// # Errors
     /// [`Error::Os`] when it cannot be written.
     pub fn announce_cgroup(&self, directories: &[PathBuf]) -> Result<()> {
-        let noted = directories.iter().map(|path| Noted { path: path.clone(), inode: None });
+        let noted = directories.iter().map(|path| Noted { path: path.clone(), inode: None, interface: None });
         on_disk::write_json(&self.directory.join("cgroup.json"), &noted.collect::<Vec<_>>())
     }
 
@@ -311,14 +315,13 @@ impl Claim {
     /// # Errors
     /// [`Error::Os`] when it is not there, or this cannot be written.
     pub fn own_cgroup(&self, group: &Cgroup) -> Result<()> {
-        let note = |path: PathBuf| {
-            let inode = fs::metadata(&path).during("stat", path.display())?.ino();
-            Ok(Noted { path, inode: Some(inode) })
+        let note = |part: &Part| {
+            let path = part.path().to_owned();
+            let inode = fstat(part).during("stat", path.display())?.st_ino;
+            Ok(Noted { path, inode: Some(inode), interface: Some(part.interface()) })
         };
-        on_disk::write_json(
-            &self.directory.join("cgroup.json"),
-            &group.paths().into_iter().map(note).collect::<Result<Vec<_>>>()?,
-        )
+        let noted = group.parts().iter().map(note).collect::<Result<Vec<_>>>()?;
+        on_disk::write_json(&self.directory.join("cgroup.json"), &noted)
     }
 }
 
@@ -347,22 +350,51 @@ pub(crate) fn read(directory: &Path) -> Result<State> {
 }
 
 fn noted(directory: &Path) -> Result<Vec<Noted>> {
-    let path = directory.join("cgroup.json");
-    if path.exists() { on_disk::read_json(&path) } else { Ok(Vec::new()) }
+    match on_disk::read_json(&directory.join("cgroup.json")) {
+        Err(error) if error.errno() == Some(nix::errno::Errno::ENOENT) => Ok(Vec::new()),
+        noted => noted,
+    }
 }
 
 /// The container's own cgroup that is noted in `directory`: none, or a part of it, when boxwright was killed on the way.
 pub(crate) fn cgroup(directory: &Path) -> Result<Cgroup> {
-    let there = noted(directory)?.into_iter().filter(Noted::is_there);
-    Cgroup::open(&there.map(|group| group.path).collect::<Vec<_>>())
+    open(&noted(directory)?)
+}
+
+/// As [`cgroup`], without the directories that are known not to have `controller`.
+pub(crate) fn cgroup_with(directory: &Path, controller: &str) -> Result<Cgroup> {
+    let mut all = noted(directory)?;
+    all.retain(|group| match &group.interface {
+        Some(Interface::V1(controllers)) => controllers.contains(controller),
+        _ => true,
+    });
+    open(&all)
+}
+
+fn open(all: &[Noted]) -> Result<Cgroup> {
+    let mut parts = Vec::new();
+    for group in all {
+        let part = match &group.interface {
+            Some(interface) => Part::open_as(&group.path, interface),
+            None => Part::open(&group.path),
+        };
+        match part {
+            // What has the name by now may be another's.
+            Ok(part) if fstat(&part).ok().map(|file| file.st_ino) == group.inode => parts.push(part),
+            Err(error) if error.errno() != Some(nix::errno::Errno::ENOENT) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(Cgroup::from(parts))
 }
 
 /// Removes the cgroup of a container whose boxwright was killed, with all that runs in it, by `remove_group`.
 pub(crate) fn remove_noted(directory: &Path, remove_group: impl Fn(&Cgroup) -> Result<()>) -> Result<()> {
-    remove_group(&cgroup(directory)?)?;
+    let all = noted(directory)?;
+    remove_group(&open(&all)?)?;
     // Killed while it made the group: nobody has been put into what there is. If somebody is in it, it is the group of
     // another container, of the same name and with its state elsewhere.
-    for group in noted(directory)?.into_iter().filter(|group| group.inode.is_none()) {
+    for group in all.into_iter().filter(|group| group.inode.is_none()) {
         match fs::remove_dir(&group.path) {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => {}
             result => result.during("rmdir", group.path.display())?,
@@ -396,9 +428,11 @@ pub(crate) fn wait_for_first(state: &State) -> Result<()> {
 
 /// Removes a container's directory, but never what is mounted below it.
 pub(crate) fn remove(directory: &Path) -> Result<()> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").during("read", "/proc/self/mountinfo")?;
+    let mounts = File::open("/proc/self/mountinfo").and_then(on_disk::read_all);
+    let mounts = mounts.during("read", "/proc/self/mountinfo")?;
     let below = |point: &&str| Path::new(point).starts_with(directory);
-    if let Some(point) = mounts.lines().filter_map(|line| line.split(' ').nth(4)).find(below) {
+    if let Some(point) = String::from_utf8_lossy(&mounts).lines().filter_map(|line| line.split(' ').nth(4)).find(below)
+    {
         let busy: std::result::Result<(), _> = Err(nix::errno::Errno::EBUSY);
         return busy.during("remove", format_args!("{} with a mount at {point} (umount it)", directory.display()));
     }
@@ -422,7 +456,8 @@ fn is_zombie(pid: Pid) -> bool {
 
 /// The third field of `/proc/PID/stat`, or a later one.
 fn stat_field(pid: Pid, number: usize) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = File::open(format!("/proc/{pid}/stat")).and_then(on_disk::read_all).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
     // The second field is the command in parentheses, and may hold spaces and parentheses of its own.
     let (_, after_command) = stat.rsplit_once(')')?;
     after_command.split_whitespace().nth(number - 3).map(str::to_owned)

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::Version;
+use super::{Interface, Version};
 
 /// A mounted hierarchy, seen by one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,20 @@ pub struct Hierarchy {
     pub own: PathBuf,
     /// v1: the controllers, or `name=…` for a hierarchy without any. v2 tells them group by group.
     pub controllers: Vec<String>,
+}
+
+impl Hierarchy {
+    /// What its groups speak.
+    pub(super) fn interface(&self) -> Interface {
+        match self.version {
+            // One without a controller has a name, `name=systemd`. The knobs of every group begin with `cgroup`.
+            Version::V1 => {
+                let named = self.controllers.iter().map(String::as_str).filter(|name| !name.contains('='));
+                Interface::V1(named.chain(["cgroup"]).map(str::to_owned).collect())
+            }
+            Version::V2 => Interface::V2,
+        }
+    }
 }
 
 /// Every hierarchy that is mounted, from the texts of `/proc/PID/cgroup` and of the reader's

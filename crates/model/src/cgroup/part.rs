@@ -1,20 +1,34 @@
 //! A group in one hierarchy: its directory and its knobs.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::Pid;
+use nix::unistd::{AccessFlags, Pid, faccessat};
+use serde::{Deserialize, Serialize};
 
 use super::{Version, controller_of};
 use crate::error::{During, Error, Result};
+use crate::on_disk::read_all;
+
+/// What is known of a hierarchy before anybody looks at a group of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Interface {
+    /// Its controllers: those of the mount, for every group of it.
+    V1(BTreeSet<String>),
+    /// Each group has what the one above it hands down.
+    V2,
+}
 
 /// A group's directory in one hierarchy.
 #[derive(Debug)]
@@ -22,31 +36,52 @@ pub struct Part {
     directory: OwnedFd,
     pub(super) path: PathBuf,
     pub(super) version: Version,
-    pub(super) controllers: BTreeSet<String>,
+    /// Not before somebody asks: to find them out takes many calls.
+    controllers: OnceLock<BTreeSet<String>>,
 }
 
 impl Part {
-    pub(super) fn open(path: &Path) -> Result<Part> {
-        let directory: OwnedFd = File::open(path).during("open", path.display())?.into();
+    pub(crate) fn open(path: &Path) -> Result<Part> {
+        let part = Part::open_as(path, &Interface::V2)?;
         // Only v2 has this file, and its groups all have it.
-        let listed = fs::read_to_string(path.join("cgroup.controllers"));
-        let (version, controllers) = match listed {
-            Ok(list) => {
-                let built_in = ["freezer", "devices", "cgroup"];
-                (Version::V2, list.split_whitespace().chain(built_in).map(str::to_owned).collect())
-            }
-            // On v1 a controller shows itself by its knobs.
-            Err(_) => {
-                let mut prefixes = BTreeSet::new();
-                for entry in fs::read_dir(path).during("readdir", path.display())? {
-                    let name = entry.during("readdir", path.display())?.file_name();
-                    let name = name.to_string_lossy();
-                    prefixes.extend(name.split_once('.').map(|(prefix, _)| prefix.to_owned()));
-                }
-                (Version::V1, prefixes)
-            }
+        let version = if part.has("cgroup.controllers") { Version::V2 } else { Version::V1 };
+        Ok(Part { version, ..part })
+    }
+
+    /// Opens it where it is known what it speaks.
+    pub(crate) fn open_as(path: &Path, interface: &Interface) -> Result<Part> {
+        let directory: OwnedFd = File::open(path).during("open", path.display())?.into();
+        let (version, controllers) = match interface {
+            Interface::V1(controllers) => (Version::V1, OnceLock::from(controllers.clone())),
+            Interface::V2 => (Version::V2, OnceLock::new()),
         };
         Ok(Part { directory, path: path.into(), version, controllers })
+    }
+
+    /// What groups below it speak too.
+    pub(crate) fn interface(&self) -> Interface {
+        match self.version {
+            Version::V1 => Interface::V1(self.controllers().clone()),
+            Version::V2 => Interface::V2,
+        }
+    }
+
+    /// The controllers that it has, and `cgroup`, whose knobs every group has.
+    pub(super) fn controllers(&self) -> &BTreeSet<String> {
+        self.controllers.get_or_init(|| match self.version {
+            Version::V1 => self.prefixes(),
+            Version::V2 => {
+                let listed = self.read("cgroup.controllers").unwrap_or_default();
+                listed.split_whitespace().chain(["freezer", "devices", "cgroup"]).map(str::to_owned).collect()
+            }
+        })
+    }
+
+    /// On v1 a controller shows itself by its knobs.
+    fn prefixes(&self) -> BTreeSet<String> {
+        let names = fs::read_dir(&self.path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let prefix = |name: OsString| Some(name.to_str()?.split_once('.')?.0.to_owned());
+        names.filter_map(prefix).collect()
     }
 
     /// Where it was when it was opened.
@@ -100,19 +135,21 @@ impl Part {
     /// [`Error::Os`] when a group cannot be read.
     pub fn tree(&self) -> Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
-        if self.path.exists() {
+        let Ok(metadata) = fs::metadata(&self.path) else { return Ok(paths) };
+        // A directory has a link from each directory in it; two are its name and its own `.`. Some file systems do not count.
+        if metadata.nlink() != 2 {
             for child in self.children()? {
                 paths.extend(child.tree()?);
             }
-            paths.push(self.path.clone());
         }
+        paths.push(self.path.clone());
         Ok(paths)
     }
 
     /// Whether it has a knob.
     #[must_use]
     pub fn has(&self, knob: &str) -> bool {
-        openat(&self.directory, knob, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).is_ok()
+        faccessat(&self.directory, knob, AccessFlags::F_OK, AtFlags::empty()).is_ok()
     }
 
     /// The text of a knob.
@@ -120,11 +157,9 @@ impl Part {
     /// # Errors
     /// [`Error::NoKnob`]; [`Error::Os`].
     pub fn read(&self, knob: &str) -> Result<String> {
-        let mut text = String::new();
-        self.open_knob(knob, OFlag::O_RDONLY)?
-            .read_to_string(&mut text)
-            .during("read", self.path.join(knob).display())?;
-        Ok(text)
+        let text = read_all(self.open_knob(knob, OFlag::O_RDONLY)?);
+        let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+        text.during("read", self.path.join(knob).display())
     }
 
     /// Writes `value` to a knob, in one piece, as the kernel wants it. Never makes a file.
@@ -151,7 +186,7 @@ impl Part {
         let controller = controller_of(knob);
         let how = match self.version {
             _ if self.path.metadata().is_err() => "the group itself is gone".to_owned(),
-            Version::V2 if controller != "cgroup" && !self.controllers.contains(controller) => {
+            Version::V2 if controller != "cgroup" && !self.controllers().contains(controller) => {
                 let parent = self.parent_path().join("cgroup.subtree_control");
                 format!("enable the controller {controller}: echo +{controller} > {}", parent.display())
             }
@@ -170,10 +205,11 @@ impl Part {
     /// [`Error::Os`] when the group is gone.
     pub fn children(&self) -> Result<Vec<Part>> {
         let mut children = Vec::new();
+        let interface = self.interface();
         for entry in fs::read_dir(&self.path).during("readdir", self.path.display())? {
             let entry = entry.during("readdir", self.path.display())?;
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                children.push(Part::open(&entry.path())?);
+                children.push(Part::open_as(&entry.path(), &interface)?);
             }
         }
         Ok(children)
@@ -181,9 +217,12 @@ impl Part {
 
     /// Lets what is frozen in it and below go on. Nothing on v2, where a frozen process can be killed.
     pub(super) fn thaw(&self) -> Result<()> {
+        if self.version == Version::V2 || !self.controllers().contains("freezer") {
+            return Ok(());
+        }
         for path in self.tree()? {
             let knob = path.join("freezer.state");
-            if self.version == Version::V1 && knob.exists() {
+            if knob.exists() {
                 fs::write(&knob, "THAWED").during("write", knob.display())?;
             }
         }
@@ -193,14 +232,12 @@ impl Part {
     /// Kills what lives in it and below. Whether a look is due to see that nobody is left.
     pub(super) fn kill(&self) -> Result<bool> {
         // Linux 5.14: all of them at once, the frozen ones and the groups below too.
-        if self.has("cgroup.kill") {
+        if self.version == Version::V2 && self.has("cgroup.kill") {
             return self.write("cgroup.kill", 1).map(|()| false);
         }
         let mut found = false;
         for path in self.tree()? {
-            // One that has been removed meanwhile holds nobody.
-            let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-            for pid in processes.lines().filter_map(living) {
+            for pid in processes(&path).lines().filter_map(living) {
                 found = true;
                 match kill(pid, Signal::SIGKILL) {
                     Ok(()) | Err(Errno::ESRCH) => {}
@@ -216,6 +253,12 @@ impl AsFd for Part {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
+}
+
+/// Who is in the group at `path`, a line each. One that has been removed meanwhile holds nobody.
+pub(super) fn processes(path: &Path) -> String {
+    let listed = File::open(path.join("cgroup.procs")).and_then(read_all);
+    listed.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
 /// `pid` as a process that a signal can still do something to.

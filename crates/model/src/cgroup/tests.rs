@@ -1,5 +1,7 @@
 //! On directories that only look like groups: the handle never asks the kernel more than a file system can tell.
 
+use std::fs;
+
 use super::*;
 
 /// A directory with these files in it, `name` and text.
