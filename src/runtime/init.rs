@@ -14,6 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use model::on_disk::read_all;
 use model::plan::Names;
 use model::{Cgroup, During, Kept, Message, NsKind, Oci, Plan, Propagation, Result, Status, exit};
 use nix::errno::Errno;
@@ -33,7 +34,7 @@ use super::network;
 use super::run::goes_there_itself;
 use super::terminal::{self, Slave};
 use super::trees::Trees;
-use super::{propagation, security, settings};
+use super::{cgroup, propagation, security, settings};
 use crate::steps::{ipc, join, limits, mounts, pid, root, uts};
 
 /// What the child needs from before the fork.
@@ -86,12 +87,13 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         pid::die_with_parent()?;
     }
     parent.is_there()?;
-    match child.group.filter(|_| plan.new_cgroup) {
+    match child.group {
         // Before anything else is made or used: from here on it counts.
-        Some(group) if goes_there_itself(plan) => limits::enter(group)?,
+        Some(group) if goes_there_itself(plan) && plan.new_cgroup => limits::enter(group)?,
+        Some(group) if goes_there_itself(plan) => cgroup::join(group)?,
         // It is there already.
-        Some(_) => unshare(CloneFlags::CLONE_NEWCGROUP).during("unshare", "CLONE_NEWCGROUP")?,
-        None => {}
+        Some(_) if plan.new_cgroup => unshare(CloneFlags::CLONE_NEWCGROUP).during("unshare", "CLONE_NEWCGROUP")?,
+        _ => {}
     }
     terminal::take(plan, child.terminal)?;
     if let Some(Names { hostname, domainname }) = &plan.uts {
@@ -214,8 +216,8 @@ fn leave_the_hosts_mounts(plan: &Plan) -> Result<()> {
         return propagation::prepare(spread.how);
     }
     mounts::set_propagation(Path::new("/"), Propagation::Private)?;
-    let mountinfo = fs::read_to_string("/proc/self/mountinfo").during("read", "/proc/self/mountinfo")?;
-    if mountinfo.contains(" shared:") {
+    let mountinfo = File::open("/proc/self/mountinfo").and_then(read_all).during("read", "/proc/self/mountinfo")?;
+    if mountinfo.windows(8).any(|bytes| bytes == b" shared:") {
         return refuse("set_propagation returned Ok, and some mounts are still shared with the host");
     }
     Ok(())

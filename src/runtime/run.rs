@@ -109,9 +109,10 @@ pub(super) fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
     plan.mounts.iter().filter_map(|mount| if let Mount::Bind(bind) = mount { Some(bind) } else { None })
 }
 
-/// Whether the child moves itself into its cgroup. In a user namespace that root made it has no right to.
+/// Whether the child moves itself into its cgroup. In a user namespace that root made it has no right to. Before lab 08 it is lab 07
+/// that moves it, from outside.
 pub(super) fn goes_there_itself(plan: &Plan) -> bool {
-    plan.new_cgroup && !((plan.ids.is_some() || plan.joins(NsKind::User)) && is_root())
+    written(8) && !((plan.ids.is_some() || plan.joins(NsKind::User)) && is_root())
 }
 
 pub(super) fn is_root() -> bool {

@@ -2,11 +2,13 @@
 //! Source: OCI runtime-spec, config-linux, "Default Filesystems" and "Control groups"; cgroups(7).
 
 use std::ffi::CString;
-use std::fs::read_to_string;
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use model::cgroup::{Hierarchy, Version, hierarchies, mounted_hierarchies};
+use model::on_disk::read_all;
 use model::plan::Fs;
 use model::tree::place;
 use model::{During, Node, Result};
@@ -24,7 +26,10 @@ impl Root<'_> {
     /// Mounts what the caller's groups are in. In a cgroup namespace its own group is the top of each; without one, the group itself
     /// is bound there.
     pub(super) fn place_cgroups(&self, fs: &Fs) -> Result<()> {
-        let read = |path: &'static str| read_to_string(path).during("read", path);
+        let read = |path: &'static str| {
+            let text = File::open(path).and_then(read_all);
+            text.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)).during("read", path)
+        };
         let mountinfo = read("/proc/self/mountinfo")?;
         let all = match self.new_cgroup {
             true => mounted_hierarchies(&mountinfo),
