@@ -214,7 +214,7 @@ fn the_program_that_goes_in_is_no_file_of_the_host() {
         };
         let _box = Container::start("--rootfs host");
         let refused = overwrite_program_of(start(&["exec", "box"], "in-exec"));
-        assert_eq!(refused.expect_err("a sealed copy").raw_os_error(), Some(Errno::EPERM as i32));
+        assert_eq!(refused.expect_err("on a read-only mount").raw_os_error(), Some(Errno::EROFS as i32));
         assert_eq!(fs::metadata(&program).expect("the copy").len(), before);
         // The same attack on one that is not sealed.
         overwrite_program_of(start(&["run", "--rootfs", "host"], "in-run")).expect("a file of the host");

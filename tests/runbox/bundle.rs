@@ -89,9 +89,14 @@ impl Bundle {
 
 /// `runbox ARGS`, with its state in the test's own directory.
 pub fn runbox(args: &[&str]) -> Said {
+    runbox_by(env!("CARGO_BIN_EXE_runbox"), args)
+}
+
+/// As [`runbox`], by a copy of it.
+pub fn runbox_by(program: &str, args: &[&str]) -> Said {
     let (out, err) = (dir().join(random_name("out")), dir().join(random_name("err")));
     // Files, not pipes: nobody waits for what a container that goes on has open.
-    let status = Command::new(env!("CARGO_BIN_EXE_runbox"))
+    let status = Command::new(program)
         .arg("--root")
         .arg(dir().join("state"))
         .args(args)

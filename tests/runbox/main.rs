@@ -6,3 +6,4 @@ mod bundle;
 mod guests;
 mod hooks;
 mod lifecycle;
+mod own_program;

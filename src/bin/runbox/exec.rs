@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 
 use boxwright::runtime::lifecycle::{self, Looker};
-use boxwright::runtime::own_program;
 use boxwright::runtime::run::leave_out_unwritten;
 use boxwright::steps;
 use cli::runbox::Exec;
@@ -14,8 +13,6 @@ use oci_spec::runtime::{Capability, LinuxCapabilities, Process, UserBuilder};
 /// Starts the process; unless it is to be left alone, waits for its end. The exit code is the process's.
 pub fn obey(flags: &Exec, states: &StateDir) -> Result<i32> {
     steps::require(15)?;
-    // What runs in the container for a moment is not the host's file.
-    own_program::seal()?;
     let container = states.container(&flags.id)?;
     check(&container, flags.ignore_paused)?;
     let config = container.config()?;

@@ -9,12 +9,14 @@ mod look;
 mod template;
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use boxwright::runtime::lifecycle::{self, Looker, Order};
+use boxwright::runtime::own_program;
 use boxwright::runtime::run::leave_out_unwritten;
 use boxwright::runtime::signals;
 use boxwright::steps::{self, limits};
@@ -25,6 +27,15 @@ use nix::errno::Errno;
 use nix::unistd::geteuid;
 
 fn main() -> ExitCode {
+    // Of these commands a process goes where it is not trusted. It starts again for that: before the command line is read, which is
+    // not to be done twice, so that a container that only has such a name costs one exec(2) in vain.
+    let goes_in = |word: OsString| ["create", "run", "exec"].iter().any(|command| word == *command);
+    if env::args_os().any(goes_in)
+        && let Err(error) = own_program::seal()
+    {
+        eprintln!("runbox: {error}");
+        return ExitCode::FAILURE;
+    }
     let Flags { global, command } = Flags::parse();
     match obey(&global, command) {
         // Every code is 0 to 255: a command's own, or 128 and a signal.
