@@ -1,8 +1,10 @@
 //! What a container costs: runbox side by side with runc and crun, and with the least that the kernel asks for.
 //!
 //! ```sh
-//! cargo bench --features solutions --bench runtime            # rounds: BOXWRIGHT_ROUNDS, 40 unless told
+//! cargo bench --features solutions --bench runtime
 //! ```
+//!
+//! `BOXWRIGHT_ROUNDS` says how many rounds, 40 unless told; `BOXWRIGHT_PLOT` where the table is drawn, as an SVG file.
 //!
 //! As root, with runc, crun and busybox (packages runc, crun, busybox-static). Each round runs every runtime once, one after the
 //! other, so that whatever else the machine does meets all of them; first back to back, then with 150 ms of rest before each, as
@@ -10,6 +12,8 @@
 //! directory is hidden there. The table's last column is the ratio to crun's median.
 
 #![allow(unsafe_code, reason = "clone3 and pivot_root, and a process that looks after grandchildren")]
+
+mod plot;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -49,6 +53,7 @@ struct Seen {
 type Table = BTreeMap<(usize, &'static str, usize), Seen>;
 
 const WAYS: [(&str, Duration); 2] = [("back to back", Duration::ZERO), ("after idle", REST)];
+const NAMES: [&str; 4] = ["floor", "runbox", "crun", "runc"];
 type Task = fn(&Peer, &Path) -> Result<()>;
 const TASKS: [(&str, Task); 2] = [("run", run), ("create+start+delete", live)];
 
@@ -107,7 +112,28 @@ fn measure() -> Result<String> {
             }
         }
     }
-    Ok(text(&mut table, rounds))
+    let text = text(&mut table, rounds);
+    if let Some(path) = std::env::var_os("BOXWRIGHT_PLOT") {
+        let note = text.lines().next().unwrap_or_default();
+        let note = format!("{note}: median; least to third quartile");
+        fs::write(&path, plot::svg(&panels(&table), &note)).during("write", path.display())?;
+    }
+    Ok(text)
+}
+
+/// What is drawn; every `ms` is sorted by now.
+fn panels(table: &Table) -> Vec<plot::Panel> {
+    let bar = |name: &'static str, seen: &Seen| plot::Bar {
+        name,
+        least: seen.ms[0],
+        median: seen.ms[seen.ms.len() / 2],
+        third_quartile: seen.ms[seen.ms.len() * 3 / 4],
+    };
+    let panel = |(way, task): (usize, usize)| plot::Panel {
+        title: format!("{}, {}", TASKS[task].0, WAYS[way].0),
+        bars: NAMES.iter().filter_map(|name| Some(bar(name, table.get(&(way, *name, task))?))).collect(),
+    };
+    [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().map(panel).collect()
 }
 
 /// As [`WAYS`] and [`TASKS`] have them; medians, extremes, ratios.
@@ -118,7 +144,7 @@ fn text(table: &mut Table, rounds: usize) -> String {
         for (task, (what, _)) in TASKS.iter().enumerate() {
             text += &format!("{what}, {way:<14} median     min     max  to crun  peak MB\n");
             let crun = table.get_mut(&(number, "crun", task)).map_or(f64::NAN, |seen| median(&mut seen.ms));
-            for name in ["floor", "runbox", "crun", "runc"] {
+            for name in NAMES {
                 let Some(seen) = table.get_mut(&(number, name, task)) else { continue };
                 let middle = median(&mut seen.ms);
                 let (least, most) = (seen.ms[0], seen.ms[seen.ms.len() - 1]);
