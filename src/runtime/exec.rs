@@ -43,8 +43,9 @@ pub fn find(plan: &Plan) -> Result<()> {
     for file in candidates(command, &plan.env) {
         match faccessat(AT_FDCWD, file.as_c_str(), AccessFlags::X_OK, AtFlags::AT_EACCESS) {
             Ok(()) => return Ok(()),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
             Err(Errno::EACCES) => reason = Errno::EACCES,
-            Err(_) => {}
+            Err(errno) => return Err(errno).during("access", file.to_string_lossy()),
         }
     }
     Err(reason).during("execve", command.to_string_lossy())

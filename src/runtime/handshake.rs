@@ -17,7 +17,7 @@
 #![allow(unsafe_code, reason = "sigpending has no safe wrapper")]
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -65,10 +65,8 @@ impl ParentEnd {
     /// Lets the child take its steps, and waits until the command is started, or a step has failed and
     /// this returns why. Somebody who asks for an end meanwhile gets it: the child is killed, after `thaw`.
     pub fn go(mut self, child: Pid, signals: Option<&SignalFd>, thaw: impl Fn()) -> Result<Option<Message>> {
-        if let Some(mut go) = self.go.take() {
-            // A child that is dead already has closed its end; then there is an end of file to read below.
-            let _ = go.write_all(&child.as_raw().to_ne_bytes());
-        }
+        self.tell(&child.as_raw().to_ne_bytes())?;
+        self.go = None;
         while !self.is_answered(signals, PollTimeout::NONE)? {
             // A dead child is an answer as well as a signal: that signal is left for the supervisor.
             if !self.is_answered(None, PollTimeout::ZERO)? && asks_for_an_end(signals)? {
@@ -84,21 +82,25 @@ impl ParentEnd {
     /// As [`ParentEnd::go`], for a container that is made and does not start yet; nobody is listened to meanwhile. When the child
     /// asks for it, `between` is done, and it goes on.
     pub fn make(mut self, child: Pid, between: impl FnOnce() -> Result<()>) -> Result<Option<Message>> {
-        if let Some(go) = &mut self.go {
-            let _ = go.write_all(&child.as_raw().to_ne_bytes());
-        }
+        self.tell(&child.as_raw().to_ne_bytes())?;
         let mut bytes = vec![0];
         let count = self.report.read(&mut bytes).during("read", "the child's report")?;
         bytes.truncate(count);
         if bytes == ASK {
             between()?;
-            if let Some(go) = &mut self.go {
-                let _ = go.write_all(ASK);
-            }
+            self.tell(ASK)?;
             bytes.clear();
         }
         self.report.read_to_end(&mut bytes).during("read", "the child's report")?;
         Ok(Message::from_bytes(&bytes))
+    }
+
+    fn tell(&mut self, word: &[u8]) -> Result<()> {
+        match self.go.as_mut().map_or(Ok(()), |go| go.write_all(word)) {
+            // A child that is dead already has closed its end; then there is an end of file to read, too.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            result => result.during("write", "the word to the child"),
+        }
     }
 
     /// Waits for the report or a signal; says whether it was the report.

@@ -94,7 +94,11 @@ struct Noted {
 impl Noted {
     /// Whether it has been made by the boxwright that noted it, and is still there.
     fn is_there(&self) -> bool {
-        self.inode.is_some() && fs::metadata(&self.path).ok().map(|metadata| metadata.ino()) == self.inode
+        self.inode.is_some_and(|inode| match fs::metadata(&self.path) {
+            Ok(metadata) => metadata.ino() == inode,
+            // As long as nobody says that it is gone.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        })
     }
 }
 
