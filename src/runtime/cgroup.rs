@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use model::cgroup::{Knob, Part, Version};
+use model::cgroup::{Knob, Part, Version, hierarchies};
 use model::plan::{Io, IoKind, Memory, Resources, Setting};
 use model::{Cgroup, Claim, During, Error, Plan, Result};
 use nix::errno::Errno;
@@ -95,6 +95,23 @@ pub fn make(plan: &Plan, claim: &Claim) -> Result<Option<Held>> {
 pub fn join(group: &Cgroup) -> Result<()> {
     let knob = |part: &Part| if part.version() == Version::V1 { "tasks" } else { "cgroup.procs" };
     group.parts().iter().try_for_each(|part| part.write(knob(part), 0))
+}
+
+/// Moves the caller into a group below its own that is there already: a path, or `CONTROLLER[,…]:PATH` for these hierarchies alone.
+pub fn enter_below(asked: &str) -> Result<()> {
+    let (controllers, path) = asked.split_once(':').unwrap_or(("", asked));
+    let path = path.trim_start_matches('/');
+    if Path::new(path).components().any(|it| it == Component::ParentDir) {
+        return Err(Error::invalid("--cgroup", asked, "a path below the container's cgroup"));
+    }
+    let read = |path: &str| fs::read_to_string(path).during("read", path);
+    let (own, mountinfo) = (read("/proc/self/cgroup")?, read("/proc/self/mountinfo")?);
+    let own: Vec<_> = hierarchies(&own, &mountinfo).into_iter().map(|it| it.own).collect();
+    let group = Cgroup::open(&own)?;
+    let names = controllers.split(',').filter(|name| !name.is_empty());
+    let named = names.map(|name| Ok(group.part(name)?.path().join(path))).collect::<Result<Vec<_>>>()?;
+    let below = if named.is_empty() { group.child(path)? } else { Cgroup::open(&named)? };
+    join(&below)
 }
 
 /// Lets a paused container go on, whose end is asked for: a frozen process notices no signal, on v1 not even SIGKILL.

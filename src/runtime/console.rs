@@ -6,22 +6,18 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use model::{During, Result};
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::pty::{Winsize, openpty};
+use nix::pty::Winsize;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::ttyname;
 
-use super::terminal::Slave;
+use super::terminal::{self, Slave};
 
 /// Makes a terminal, hands its master to whoever listens at `socket`, and returns the end that the command gets.
 ///
 /// One message with one descriptor, and the terminal's name for its text, as runc does it. Source: runc's docs, "terminals".
 pub fn open(socket: &Path, size: Option<&Winsize>) -> Result<Slave> {
     let line = UnixStream::connect(socket).during("connect", socket.display())?;
-    let pair = openpty(size, None).during("openpty", "/dev/ptmx")?;
-    for end in [&pair.master, &pair.slave] {
-        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).during("fcntl", "FD_CLOEXEC")?;
-    }
+    let pair = terminal::pair(size)?;
     let name = ttyname(&pair.slave).during("ttyname", "the terminal")?;
     hand_over(&line, &pair.master, name.as_os_str().as_encoded_bytes(), "the console socket")?;
     Ok(Slave::new(pair.slave))

@@ -23,11 +23,12 @@ use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, Pid, dup2_stdin};
 
 use super::exec::{exec, reset_signals};
+use super::guest_terminal::{self, Prepared};
 use super::handshake::{self, ChildEnd, ParentEnd};
 use super::joined::become_root;
 use super::run::{Leash, is_root};
-use super::terminal::{self, Slave, Window};
-use super::{go_between, init, plain, security, settings};
+use super::terminal;
+use super::{cgroup, go_between, init, plain, security, settings};
 use crate::steps::{join, pid, root, written};
 
 /// A process that is to join a container.
@@ -53,8 +54,8 @@ pub fn run(guest: &Guest<'_>) -> Result<i32> {
     // Before the fork: a signal that comes too early waits to be read.
     let signals = written(3).then(pid::watch_signals).transpose()?;
     let plan = guest.plan;
-    let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, None)).transpose()?.unzip();
-    let (child, line) = start(guest, slave)?;
+    let (window, terminal) = plan.terminal.then(|| guest_terminal::prepare(plan, None)).transpose()?.unzip();
+    let (child, line) = start(guest, terminal)?;
     let _leash = Leash(child, None);
     let refusal = line.go(child, signals.as_ref(), || ())?;
     let code = signals.as_ref().map_or_else(|| plain::wait(child), |signals| pid::supervise(child, signals));
@@ -66,7 +67,7 @@ pub fn run(guest: &Guest<'_>) -> Result<i32> {
 ///
 /// # Errors
 /// What kept it from joining.
-pub fn start(guest: &Guest<'_>, slave: Option<Slave>) -> Result<(Pid, ParentEnd)> {
+pub fn start(guest: &Guest<'_>, terminal: Option<Prepared>) -> Result<(Pid, ParentEnd)> {
     let process = join::open(guest.state.pid(), guest.state.started_ticks)?;
     let kinds = join::differing(&process)?;
     let powers = process.powers()?;
@@ -77,12 +78,12 @@ pub fn start(guest: &Guest<'_>, slave: Option<Slave>) -> Result<(Pid, ParentEnd)
     let plan = &Plan { joins, ..guest.plan.clone() };
     let listener = plan.seccomp.as_ref().and_then(|policy| policy.listener.as_ref());
     let listener = listener.map(|it| UnixStream::connect(&it.path).during("connect", it.path.display())).transpose()?;
-    if let (Some(slave), Some(maps), true) = (&slave, &plan.ids, is_root()) {
-        slave.give_to(ids::outside(&maps.uids, plan.user.uid))?;
+    if let (Some(terminal), Some(maps), true) = (&terminal, &plan.ids, is_root()) {
+        terminal.give_to(ids::outside(&maps.uids, plan.user.uid))?;
     }
     let (line, parent) = handshake::pair()?;
     let enter = || {
-        if slave.is_none() && !plan.stdin {
+        if terminal.is_none() && !plan.stdin {
             // The host's: the container's own may be anything.
             dup2_stdin(File::open("/dev/null").during("open", "/dev/null")?).during("dup2", "stdin")?;
         }
@@ -93,6 +94,9 @@ pub fn start(guest: &Guest<'_>, slave: Option<Slave>) -> Result<(Pid, ParentEnd)
         }
         // While its directories are in sight, and the right to write there.
         join::enter_group(&process)?;
+        if let Some(path) = &plan.subgroup {
+            cgroup::enter_below(path)?;
+        }
         if let Some(processors) = &plan.affinity.then {
             settings::run_on(processors)?;
         }
@@ -104,8 +108,8 @@ pub fn start(guest: &Guest<'_>, slave: Option<Slave>) -> Result<(Pid, ParentEnd)
         if guest.privileged { Ok(()) } else { join::lower(&powers) }
     };
     let keep = parent.ends().into_iter().chain([root.as_fd()]);
-    let keep = keep.chain(slave.as_ref().map(AsFd::as_fd)).chain(listener.as_ref().map(AsFd::as_fd));
-    let keep: Vec<_> = keep.collect();
+    let keep = keep.chain(terminal.iter().flat_map(Prepared::ends)).chain(listener.as_ref().map(AsFd::as_fd));
+    let keep: Vec<_> = keep.chain(settings::kept_fds(plan)).collect();
     let forked = go_between::start(enter, |tell| join::fork_inside(&[&keep[..], &[tell]].concat()));
     match forked? {
         ForkResult::Parent { child } => {
@@ -116,7 +120,7 @@ pub fn start(guest: &Guest<'_>, slave: Option<Slave>) -> Result<(Pid, ParentEnd)
         ForkResult::Child => init::report(|report| {
             let parent = report.insert(parent);
             let pid = wait(plan, guest.leashed, parent)?;
-            story(plan, guest.leashed, parent, (root, slave, listener, pid))
+            story(plan, guest.leashed, parent, (root, terminal, listener, pid))
         }),
     }
 }
@@ -143,14 +147,17 @@ fn story(
     plan: &Plan,
     leashed: bool,
     parent: &mut ChildEnd,
-    (root, slave, listener, pid): (OwnedFd, Option<Slave>, Option<UnixStream>, Pid),
+    (root, terminal, listener, pid): (OwnedFd, Option<Prepared>, Option<UnixStream>, Pid),
 ) -> Result<Infallible> {
-    terminal::take(&Plan { stdin: true, ..plan.clone() }, slave)?;
     join::enter_root(root.as_fd(), &plan.cwd)?;
     drop(root);
+    // Where the container's own terminals are.
+    let slave = terminal.map(Prepared::make).transpose()?;
+    terminal::take(&Plan { stdin: true, ..plan.clone() }, slave)?;
     reset_signals()?;
     if plan.seal_fds {
         root::seal_fds()?;
+        settings::keep_fds(plan)?;
     }
     settings::settle(plan)?;
     security::give_up_power(plan, (leashed && plan.is_supervised()).then_some(&*parent))?;

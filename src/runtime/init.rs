@@ -149,6 +149,7 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if plan.seal_fds {
         // Because every step before it may have left a descriptor open.
         root::seal_fds()?;
+        settings::keep_fds(plan)?;
     }
     settings::settle(plan)?;
     security::give_up_power(plan, has_a_leash.then_some(&*parent))?;

@@ -35,7 +35,7 @@ use super::run::{Leash, binds, goes_there_itself, is_root};
 use super::terminal::{Slave, Window};
 use super::trees::Trees;
 use super::userns::Userns;
-use super::{cgroup, console, pidfd, plain, settings};
+use super::{cgroup, console, guest_terminal, pidfd, plain, settings};
 use crate::steps::{cpu, pid};
 
 /// A container that is asked for.
@@ -306,12 +306,13 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
 pub fn exec(container: &Container, plan: &Plan, is_privileged: bool, looker: &Looker, outlives: bool) -> Result<Made> {
     check_terminal(plan, looker, !outlives)?;
     let signals = (!outlives).then(pid::watch_signals).transpose()?;
-    let (window, slave) = terminal(plan, looker, None)?;
+    let socket = if let Looker::Socket(path) = looker { Some(path.as_path()) } else { None };
+    let (window, terminal) = plan.terminal.then(|| guest_terminal::prepare(plan, socket)).transpose()?.unzip();
     let guest = Guest { state: &container.state, plan, privileged: is_privileged, leashed: !outlives };
-    let (pid, line) = enter::start(&guest, slave)?;
+    let (pid, line) = enter::start(&guest, terminal)?;
     match line.go(pid, None, || ())? {
         Some(message) => Err(message.into_error()),
-        None => Ok(Made { pid, window, signals }),
+        None => Ok(Made { pid, window: window.flatten(), signals }),
     }
 }
 

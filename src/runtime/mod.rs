@@ -13,6 +13,7 @@ mod exec;
 pub mod flatten;
 mod furnish;
 mod go_between;
+mod guest_terminal;
 mod handshake;
 mod hold;
 mod hooks;

@@ -2,7 +2,9 @@
 
 #![allow(unsafe_code, reason = "several system calls have no safe wrapper")]
 
+use std::ffi::CString;
 use std::fs::File;
+use std::os::fd::BorrowedFd;
 
 use model::caps::CapSet;
 use model::plan::{MemoryPolicy, Rlimit, TimeOffset, Turn};
@@ -42,6 +44,9 @@ pub fn tell_the_kernel(plan: &Plan) -> Result<()> {
 
 /// Sets what a program that is started keeps, as long as there is the power to do so.
 pub fn settle(plan: &Plan) -> Result<()> {
+    if plan.new_keyring {
+        enter_keyring(&plan.id)?;
+    }
     if let Some(mask) = plan.umask {
         umask(Mode::from_bits_retain(mask));
     }
@@ -131,6 +136,50 @@ pub fn run_on(processors: &[u32]) -> Result<()> {
         set.set(*processor as usize).during("sched_setaffinity", processor)?;
     }
     sched_setaffinity(Pid::from_raw(0), &set).during("sched_setaffinity", format_args!("{processors:?}"))
+}
+
+/// Makes sure that the descriptors from 3 on that the command is to get are open, and keeps them from any other program.
+///
+/// To be called before anything is opened: what is open later is the runtime's own. Source: fcntl(2), "File descriptor flags".
+pub fn claim_fds(count: u32) -> Result<()> {
+    mark_fds(count, libc::FD_CLOEXEC)
+}
+
+/// In the process to be: lets the command have them.
+pub fn keep_fds(plan: &Plan) -> Result<()> {
+    mark_fds(plan.kept_fds, 0)
+}
+
+fn mark_fds(count: u32, flags: i32) -> Result<()> {
+    (3..3 + count).try_for_each(|fd| {
+        // SAFETY: the call takes three integers, and closes nothing.
+        let status = unsafe { libc::fcntl(fd.cast_signed(), libc::F_SETFD, flags) };
+        Errno::result(status).map(drop).during("fcntl", format_args!("descriptor {fd} (--preserve-fds {count})"))
+    })
+}
+
+/// The descriptors that the command is to get.
+pub fn kept_fds(plan: &Plan) -> impl Iterator<Item = BorrowedFd<'_>> {
+    // SAFETY: `claim_fds` found them open, and they belong to nobody here who could close them.
+    (3..3 + plan.kept_fds).map(|fd| unsafe { BorrowedFd::borrow_raw(fd.cast_signed()) })
+}
+
+/// Joins the session keyring of the container, which is made when it is missing: the caller's, and the keys that it leads to, stay
+/// outside. Source: keyctl(2), session-keyring(7).
+pub fn enter_keyring(id: &str) -> Result<()> {
+    /// All for whoever possesses it; the user, in any process of the container, may view, read and search it, and link to it.
+    const PERMISSIONS: u32 = 0x3f1b_0000;
+    let name = CString::new(format!("_ses.{id}")).map_err(std::io::Error::from).during("name", "the keyring")?;
+    // SAFETY: a C string that outlives the call.
+    let ring = unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) };
+    let ring = match Errno::result(ring) {
+        // A kernel without keys.
+        Err(Errno::ENOSYS) => return Ok(()),
+        ring => ring.during("keyctl", "KEYCTL_JOIN_SESSION_KEYRING (--no-new-keyring does without)")?,
+    };
+    // SAFETY: three integers.
+    let status = unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_SETPERM, ring, PERMISSIONS) };
+    Errno::result(status).map(drop).during("keyctl", "KEYCTL_SETPERM")
 }
 
 /// The capabilities that the caller has, and so can leave to a program. Source: capget(2).

@@ -23,7 +23,7 @@ use model::{Claim, During, Plan, Result};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
-use nix::pty::{Winsize, openpty};
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
@@ -98,28 +98,41 @@ pub struct Window {
     closed: Option<File>,
 }
 
+/// The host's terminals, master and slave, of this size.
+pub(super) fn pair(size: Option<&Winsize>) -> Result<OpenptyResult> {
+    let pair = openpty(size, None).during("openpty", "/dev/ptmx")?;
+    for end in [&pair.master, &pair.slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).during("fcntl", "FD_CLOEXEC")?;
+    }
+    Ok(pair)
+}
+
 impl Window {
     /// Makes a terminal, of the size of the caller's when there is one, and starts to copy between the two;
     /// from standard input only `with_stdin`. It ends by itself when nobody has the slave open any more; a `claim` is the
     /// parent's alone.
     pub fn open(with_stdin: bool, claim: Option<&Claim>) -> Result<(Window, Slave)> {
-        let size = callers_size();
-        let pair = openpty(size.as_ref(), None).during("openpty", "/dev/ptmx")?;
-        for end in [&pair.master, &pair.slave] {
-            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).during("fcntl", "FD_CLOEXEC")?;
-        }
+        let OpenptyResult { master, slave } = pair(callers_size().as_ref())?;
+        Self::of(with_stdin, claim, slave, || Ok(master)).map(|(window, slave)| (window, Slave(slave)))
+    }
+
+    /// A window into the terminal whose master `master` gets, in the window's process. `others` are not for that process.
+    pub(super) fn of<T>(
+        with_stdin: bool,
+        claim: Option<&Claim>,
+        others: T,
+        master: impl FnOnce() -> Result<OwnedFd>,
+    ) -> Result<(Window, T)> {
         let (closed, open) = pipe2(OFlag::O_CLOEXEC).during("pipe", "the terminal's end")?;
         // SAFETY: the caller has one thread, so that no lock can be held by a thread that the child lacks.
         match unsafe { fork() }.during("fork", "the terminal's window")? {
-            ForkResult::Parent { child: process } => {
-                Ok((Window { process, closed: Some(closed.into()) }, Slave(pair.slave)))
-            }
+            ForkResult::Parent { child: process } => Ok((Window { process, closed: Some(closed.into()) }, others)),
             ForkResult::Child => {
-                drop((pair.slave, closed));
+                drop((others, closed));
                 if let Some(claim) = claim {
                     claim.let_go();
                 }
-                let shown = catch_unwind(AssertUnwindSafe(|| show(pair.master.into(), with_stdin)));
+                let shown = catch_unwind(AssertUnwindSafe(|| show(master, with_stdin)));
                 drop(open);
                 exit_now(i32::from(!matches!(shown, Ok(Ok(())))))
             }
@@ -143,9 +156,10 @@ impl Drop for Window {
 }
 
 /// The window process, from the fork to its end.
-fn show(master: File, with_stdin: bool) -> Result<()> {
+fn show(master: impl FnOnce() -> Result<OwnedFd>, with_stdin: bool) -> Result<()> {
     // Its end is the slave's end, not a signal's. The threads inherit the mask.
     SigSet::all().thread_block().during("sigprocmask", "SIG_BLOCK")?;
+    let master = File::from(master()?);
     let resized = SigSet::from(Signal::SIGWINCH);
     let resized = SignalFd::with_flags(&resized, SfdFlags::SFD_CLOEXEC).during("signalfd", "SIGWINCH")?;
     let _raw = (with_stdin && io::stdin().is_terminal()).then(RawMode::enter).transpose()?;
@@ -195,6 +209,17 @@ pub fn callers_size() -> Option<Winsize> {
         // SAFETY: the ioctl writes a Winsize, and gets a pointer to one.
         unsafe { get_size(fd, &raw mut size) }.ok().map(|_| size)
     })
+}
+
+/// Makes one terminal the size of another.
+pub(super) fn copy_size(from: &OwnedFd, to: &OwnedFd) -> Result<()> {
+    let mut size = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the ioctls write and read a Winsize, and get a pointer to one.
+    unsafe {
+        get_size(from.as_raw_fd(), &raw mut size).during("ioctl TIOCGWINSZ", "a terminal")?;
+        set_size(to.as_raw_fd(), &raw const size).during("ioctl TIOCSWINSZ", "a terminal")?;
+    }
+    Ok(())
 }
 
 /// The caller's terminal passes every byte on. Dropping this makes it what it was, in a panic too.

@@ -14,14 +14,14 @@ use testkit::{Shield, dir, needs, shielded};
 use crate::bundle::{Bundle, runbox};
 
 /// One that runs until it is told not to.
-fn sleeper() -> Bundle {
+pub fn sleeper() -> Bundle {
     let bundle = Bundle::new("exec sleep 600");
     bundle.create().ok();
     bundle.tell("start").ok();
     bundle
 }
 
-fn end(bundle: &Bundle) {
+pub fn end(bundle: &Bundle) {
     bundle.runbox(&["delete", "--force", &bundle.id]).ok();
 }
 
@@ -164,6 +164,44 @@ fn the_console_socket_gets_the_terminal_of_the_process() {
         bundle.runbox(&["exec", "--tty", "--detach", "--console-socket", console, &bundle.id, "sh", "-c", script]).ok();
         assert_eq!(look_into(&socket), "one more\r\n");
         bundle.runbox(&["exec", "--console-socket", console, &bundle.id, "true"]).refused("--console-socket");
+        end(&bundle);
+    });
+}
+
+#[test]
+fn a_terminal_of_exec_is_the_containers_own_and_has_a_name_there() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("exec sleep 600");
+        let pts = json!({"destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": ["newinstance", "ptmxmode=0666"]});
+        bundle.config["mounts"].as_array_mut().unwrap().push(pts);
+        bundle.create().ok();
+        bundle.tell("start").ok();
+        let path = dir().join("console");
+        let socket = UnixListener::bind(&path).unwrap();
+        let console = path.to_str().unwrap();
+        let script = "readlink /proc/self/fd/0 /proc/self/fd/1; echo /dev/pts/*; test -e $(readlink /proc/self/fd/2) && echo there";
+        let exec = |bundle: &Bundle| {
+            bundle
+                .runbox(&["exec", "--tty", "--detach", "--console-socket", console, &bundle.id, "sh", "-c", script])
+                .ok();
+            look_into(&socket)
+        };
+        assert_eq!(exec(&bundle), "/dev/pts/0\r\n/dev/pts/0\r\n/dev/pts/0 /dev/pts/ptmx\r\nthere\r\n");
+        // And through a window of the caller's own.
+        let said = bundle.runbox(&["exec", "--tty", &bundle.id, "sh", "-c", script]).ok();
+        assert_eq!(said.out, "/dev/pts/0\r\n/dev/pts/0\r\n/dev/pts/0 /dev/pts/ptmx\r\nthere\r\n");
+        end(&bundle);
+
+        // Whoever is in the container has put something else there: it is not opened for a terminal.
+        let bundle = sleeper();
+        let pts = bundle.path.join("rootfs/dev/pts");
+        fs::create_dir_all(&pts).unwrap();
+        std::os::unix::fs::symlink("/proc/self/status", pts.join("ptmx")).unwrap();
+        assert!(exec(&bundle).contains("ptmx"));
+        fs::remove_file(pts.join("ptmx")).unwrap();
+        nix::unistd::mkfifo(&pts.join("ptmx"), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+        assert!(exec(&bundle).contains("ptmx"));
         end(&bundle);
     });
 }

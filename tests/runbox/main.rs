@@ -3,6 +3,7 @@
 //! Every test has a machine of its own ([`Shield`]), which tells when something is left of a container that is gone.
 
 mod bundle;
+mod flags;
 mod guests;
 mod hooks;
 mod lifecycle;

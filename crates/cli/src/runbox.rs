@@ -179,10 +179,10 @@ pub struct Create {
     /// How many descriptors from 3 on the command gets too
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub preserve_fds: u32,
-    /// Accepted: the root is always switched by pivot_root
+    /// Refused: the root is always switched by pivot_root
     #[arg(long)]
     pub no_pivot: bool,
-    /// Accepted: a container always has a session keyring of its own where the kernel gives one
+    /// Leave it the caller's session keyring, in place of one of its own
     #[arg(long)]
     pub no_new_keyring: bool,
     /// Its name
@@ -251,8 +251,8 @@ pub struct Exec {
     /// How many descriptors from 3 on it gets too
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub preserve_fds: u32,
-    /// A cgroup below the container's, for it
-    #[arg(long, value_name = "PATH")]
+    /// A cgroup below the container's, for it, which is there already
+    #[arg(long, value_name = "[CONTROLLER,…:]PATH")]
     pub cgroup: Option<String>,
     /// In a container that is paused, too: it begins when that goes on
     #[arg(long)]

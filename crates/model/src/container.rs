@@ -42,6 +42,9 @@ pub struct Oci {
     pub owner: u32,
     /// Whether `create` has come to its end.
     pub made: bool,
+    /// Whether it has the session keyring of whoever made it.
+    #[serde(default)]
+    pub old_keyring: bool,
 }
 
 impl Oci {

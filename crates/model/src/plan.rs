@@ -181,6 +181,13 @@ pub struct Plan {
     pub hooks: Hooks,
     /// Whether every descriptor but the standard three is kept from the command.
     pub seal_fds: bool,
+    /// How many from 3 on it gets nevertheless.
+    pub kept_fds: u32,
+    /// Whether its session keyring is its own, and not the caller's.
+    pub new_keyring: bool,
+    /// The cgroup below the container's of a command that joins it: a path, behind the names of controllers and a colon if it is
+    /// not for all of them.
+    pub subgroup: Option<String>,
 }
 
 /// The two strings of a UTS namespace; `None` keeps what the caller's has.
@@ -281,6 +288,9 @@ impl Plan {
             selinux: process.selinux_label().clone().filter(|label| !label.is_empty()),
             hooks: Hooks::from_spec(spec)?,
             seal_fds: true,
+            kept_fds: 0,
+            new_keyring: false,
+            subgroup: None,
         };
         let mounts = !plan.mounts.is_empty() || !plan.masked_paths.is_empty() || !plan.read_only_paths.is_empty();
         if !plan.new_mnt && !plan.joins(NsKind::Mnt) && (plan.rootfs.is_some() || mounts || plan.read_only_root) {

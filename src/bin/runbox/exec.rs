@@ -5,6 +5,7 @@ use std::io;
 
 use boxwright::runtime::lifecycle::{self, Looker};
 use boxwright::runtime::run::leave_out_unwritten;
+use boxwright::runtime::settings;
 use boxwright::steps;
 use cli::runbox::Exec;
 use model::{Container, During, Error, Plan, Result, StateDir, Status};
@@ -13,13 +14,17 @@ use oci_spec::runtime::{Capability, LinuxCapabilities, Process, UserBuilder};
 /// Starts the process; unless it is to be left alone, waits for its end. The exit code is the process's.
 pub fn obey(flags: &Exec, states: &StateDir) -> Result<i32> {
     steps::require(15)?;
+    settings::claim_fds(flags.preserve_fds)?;
     let container = states.container(&flags.id)?;
     check(&container, flags.ignore_paused)?;
     let config = container.config()?;
     let noted = config.process().as_ref().ok_or_else(|| Error::invalid("process", "", "a command to run"))?;
     let process = process(flags, noted)?;
-    let (plan, missing) = leave_out_unwritten(Plan::joining(&flags.id, &config, process, true)?);
+    let (mut plan, missing) = leave_out_unwritten(Plan::joining(&flags.id, &config, process, true)?);
     missing.first().map_or(Ok(()), |lab| steps::require(lab.number))?;
+    plan.kept_fds = flags.preserve_fds;
+    plan.new_keyring = container.state.oci.as_ref().is_some_and(|oci| !oci.old_keyring);
+    plan.subgroup.clone_from(&flags.cgroup);
     let looker = flags.console_socket.clone().map_or(Looker::Caller, Looker::Socket);
     // Whoever names capabilities may mean more than the container's own process has.
     let is_privileged = flags.process.is_some() || !flags.cap.is_empty();

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use boxwright::runtime::lifecycle::{self, Looker, Order};
 use boxwright::runtime::own_program;
 use boxwright::runtime::run::leave_out_unwritten;
-use boxwright::runtime::signals;
+use boxwright::runtime::{settings, signals};
 use boxwright::steps::{self, limits};
 use clap::Parser;
 use cli::runbox::{Command, Create, Flags, Global, Run};
@@ -92,6 +92,11 @@ fn default_root() -> PathBuf {
 
 /// What the flags and the bundle ask for.
 fn order(flags: Create, global: &Global) -> Result<Order> {
+    settings::claim_fds(flags.preserve_fds)?;
+    if flags.no_pivot {
+        let right = "left out: without pivot_root, whoever is root in a container can walk out of its root directory";
+        return Err(Error::invalid("--no-pivot", "", right));
+    }
     let bundle = flags.bundle.canonicalize().during("find the bundle", flags.bundle.display())?;
     let path = bundle.join("config.json");
     let text = fs::read(&path).during("read", path.display())?;
@@ -100,13 +105,14 @@ fn order(flags: Create, global: &Global) -> Result<Order> {
     let (mut plan, missing) = leave_out_unwritten(Plan::from_spec(&flags.id, &config, &bundle)?);
     // Nothing that a configuration asks for is left out.
     missing.first().map_or(Ok(()), |lab| steps::require(lab.number))?;
-    plan.stdin = true;
+    (plan.stdin, plan.kept_fds, plan.new_keyring) = (true, flags.preserve_fds, !flags.no_new_keyring);
     let oci = Oci {
         version: config.version().clone(),
         rootfs: plan.rootfs.clone().unwrap_or_else(|| "/".into()),
         annotations: config.annotations().clone().unwrap_or_default().into_iter().collect(),
         owner: geteuid().as_raw(),
         made: false,
+        old_keyring: flags.no_new_keyring,
         bundle,
     };
     let looker = flags.console_socket.map_or(Looker::Caller, Looker::Socket);
