@@ -92,7 +92,9 @@ fn user(flags: &Exec, noted: &Process) -> Result<oci_spec::runtime::User> {
 /// The sets with these capabilities in each of them but the ambient one.
 fn with(mut sets: LinuxCapabilities, names: &[String]) -> Result<LinuxCapabilities> {
     let named = |name: &String| {
-        let capability = name.to_ascii_uppercase().parse::<Capability>();
+        let upper = name.to_ascii_uppercase();
+        // As engines write it, and as the crate does.
+        let capability = upper.strip_prefix("CAP_").unwrap_or(&upper).parse::<Capability>();
         capability.or(Err(Error::invalid("--cap", name, "a capability like CAP_KILL")))
     };
     let more = names.iter().map(named).collect::<Result<Vec<_>>>()?;
