@@ -16,7 +16,7 @@ use crate::bundle::Bundle;
 use crate::guests::{end, sleeper};
 
 /// `runbox ARGS`, with `files` from descriptor 3 on: whether it went well, and what it says.
-fn with_files(args: &[&str], files: &[File]) -> (bool, String) {
+pub fn with_files(args: &[&str], files: &[File]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runbox"));
     command.arg("--root").arg(dir().join("state")).args(args).stdin(Stdio::null());
     let high = files.iter().map(|file| fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(100)).unwrap());

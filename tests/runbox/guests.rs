@@ -128,7 +128,7 @@ fn update_changes_what_it_names_and_events_tell() {
 }
 
 /// Waits for what comes to a console socket, and reads all that is written to the terminal.
-fn look_into(socket: &UnixListener) -> String {
+pub fn look_into(socket: &UnixListener) -> String {
     let (line, _) = socket.accept().unwrap();
     let (mut name, mut space) = ([0; 256], nix::cmsg_space!([i32; 1]));
     let mut buffers = [IoSliceMut::new(&mut name)];

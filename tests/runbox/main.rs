@@ -2,6 +2,7 @@
 //!
 //! Every test has a machine of its own ([`Shield`]), which tells when something is left of a container that is gone.
 
+mod breakouts;
 mod bundle;
 mod flags;
 mod guests;
