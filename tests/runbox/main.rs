@@ -8,4 +8,5 @@ mod flags;
 mod guests;
 mod hooks;
 mod lifecycle;
+mod many;
 mod own_program;
