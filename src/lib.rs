@@ -7,11 +7,16 @@
 //!    first, it is the container.
 //! 3. [`steps`]: the verbs, one module a lab: `labs/`, what you write, or `solutions/`.
 //! 4. `crates/model`: the nouns that all of them speak in.
+//!
+//! Another program begins with [`container`].
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
     "boxwright builds containers out of the Linux kernel: book/src/setup.md shows how to get one on this system"
 );
 
+pub mod container;
 pub mod runtime;
 pub mod steps;
+
+pub use model;

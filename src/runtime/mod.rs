@@ -3,6 +3,7 @@
 //! [`init`] is the child and [`run`] the parent. The rest is what they lean on and no lab teaches.
 
 pub mod btrfs;
+pub mod bundle;
 pub mod cgroup;
 mod console;
 mod copy_up;

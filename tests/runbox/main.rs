@@ -7,6 +7,7 @@ mod bundle;
 mod flags;
 mod guests;
 mod hooks;
+mod library;
 mod lifecycle;
 mod many;
 mod own_program;

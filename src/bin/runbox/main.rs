@@ -11,18 +11,16 @@ mod template;
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use boxwright::runtime::lifecycle::{self, Looker, Order};
 use boxwright::runtime::own_program;
-use boxwright::runtime::run::leave_out_unwritten;
-use boxwright::runtime::{settings, signals};
-use boxwright::steps::{self, limits};
+use boxwright::runtime::{bundle, settings, signals};
+use boxwright::steps::limits;
 use clap::Parser;
 use cli::runbox::{Command, Create, Flags, Global, Run};
-use model::{Config, During, Error, Oci, Plan, Result, StateDir, exit};
+use model::{Error, Result, StateDir, exit};
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
@@ -97,26 +95,13 @@ fn order(flags: Create, global: &Global) -> Result<Order> {
         let right = "left out: without pivot_root, whoever is root in a container can walk out of its root directory";
         return Err(Error::invalid("--no-pivot", "", right));
     }
-    let bundle = flags.bundle.canonicalize().during("find the bundle", flags.bundle.display())?;
-    let path = bundle.join("config.json");
-    let text = fs::read(&path).during("read", path.display())?;
-    let Config { spec: config, warnings } = Config::read(&text)?;
+    let (mut order, warnings) = bundle::order(&flags.id, &flags.bundle)?;
     warn(global, &warnings);
-    let (mut plan, missing) = leave_out_unwritten(Plan::from_spec(&flags.id, &config, &bundle)?);
-    // Nothing that a configuration asks for is left out.
-    missing.first().map_or(Ok(()), |lab| steps::require(lab.number))?;
-    (plan.stdin, plan.kept_fds, plan.new_keyring) = (true, flags.preserve_fds, !flags.no_new_keyring);
-    let oci = Oci {
-        version: config.version().clone(),
-        rootfs: plan.rootfs.clone().unwrap_or_else(|| "/".into()),
-        annotations: config.annotations().clone().unwrap_or_default().into_iter().collect(),
-        owner: geteuid().as_raw(),
-        made: false,
-        old_keyring: flags.no_new_keyring,
-        bundle,
-    };
-    let looker = flags.console_socket.map_or(Looker::Caller, Looker::Socket);
-    Ok(Order { plan, config, oci, looker, pid_file: flags.pid_file, stays: false })
+    (order.plan.kept_fds, order.plan.new_keyring) = (flags.preserve_fds, !flags.no_new_keyring);
+    order.oci.old_keyring = flags.no_new_keyring;
+    order.looker = flags.console_socket.map_or(Looker::Caller, Looker::Socket);
+    order.pid_file = flags.pid_file;
+    Ok(order)
 }
 
 /// create, start, and unless it is to be left alone, wait and delete.
