@@ -24,7 +24,7 @@ use nix::fcntl::{FcntlArg, OFlag, RenameFlags, fcntl, renameat2};
 use nix::pty::openpty;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::setsid;
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::{Rootfs, Shield, USER, dir, needs, random_name, shielded};
 
 use crate::bundle::{Bundle, Said};
@@ -398,7 +398,7 @@ fn a_state_that_the_container_can_write() {
             let mut bundle = Bundle::new("");
             let state = dir().join("state");
             fs::create_dir_all(&state).expect("mkdir");
-            let hostile = Value::from(json!({"ociVersion": "1.2.0", "hooks": {"poststop": [hook]}})).to_string();
+            let hostile = json!({"ociVersion": "1.2.0", "hooks": {"poststop": [hook]}}).to_string();
             let own = state.join(&bundle.id).join("config.json");
             let at = if mounted { Path::new("/state").join(&bundle.id).join("config.json") } else { own.clone() };
             if mounted {
