@@ -273,6 +273,21 @@ fn blobs_that_are_not_what_they_are_called() {
     });
 }
 
+/// Far longer than what is read ahead of the entry that is made.
+#[test]
+fn long_layers_are_refused_at_their_first_entry_and_at_their_last_byte() {
+    shielded(|| {
+        let long = vec![7; 4 << 20];
+        refused(Tar::default().file("../early", b"").file("long", &long), "../early", "below the root");
+        let mut bytes = Tar::default().file("long", &long).end();
+        let (digest, size_bytes) = (Digest::of(&bytes), bytes.len() as u64);
+        *bytes.last_mut().unwrap() ^= 1;
+        let blob = Blob::new(Cursor::new(bytes), digest, size_bytes);
+        let seen = told(unpack(blob, Compression::None, owners(), marks(), &new("root")).map(drop));
+        assert!(seen.contains("digest of a blob") && seen.contains(&digest.to_string()), "{seen:?}");
+    });
+}
+
 #[test]
 fn a_million_empty_files() {
     let count = if is_whole() { 1_000_000 } else { 5000 };

@@ -1,9 +1,12 @@
 //! Layers in one pass: verified, decompressed and unpacked while they come, and back.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
 use std::os::fd::AsFd;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -11,7 +14,7 @@ use flate2::{Compression as Level, GzBuilder};
 use model::image::{Archive, ArchiveWriter, Blob, Digest, Hash, Limited, Owners, Sha256};
 use model::layer::Marks;
 use model::tree::open_directory;
-use model::{During, Result};
+use model::{During, Error, Result};
 
 use crate::steps::image;
 
@@ -30,20 +33,45 @@ pub enum Compression {
 /// Unpacks a layer into the empty directory `into`, and returns the digest of its archive (its `diff_id`). Nothing of it is to be
 /// used before this returns: only then is it known to be what it is called.
 ///
+/// One thread verifies, decompresses and hashes; this one makes files of what comes out, and the other is never far ahead of it.
+///
 /// # Errors
 /// What is wrong with the blob, or with an entry of the archive; part of it is in `into` then.
 pub fn unpack(blob: Blob, compression: Compression, owners: Owners, marks: Marks, into: &Path) -> Result<Digest> {
-    let mut verified = Verified(blob);
-    let diff_id = unpack_archive(decoder(&mut verified, compression)?, owners, marks, into)?;
-    // What a decoder has left is part of the blob too.
-    io::copy(&mut verified, &mut io::sink()).during("read", diff_id)?;
-    Ok(diff_id)
+    let root = open_directory(into)?;
+    let (pieces, coming) = sync_channel(PIECES);
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            let read = read_to_end(blob, compression, &pieces);
+            // Whoever applies is told what is wrong, and says at which entry.
+            read.unwrap_or_else(|error| pieces.send(Err(error)).map_or(None, |()| None))
+        });
+        let applied = image::apply(root.as_fd(), &mut Archive::new(Pieces::of(coming), owners), marks);
+        let diff_id = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        applied?;
+        diff_id.ok_or_else(|| Error::invalid("layer", into.to_string_lossy(), "an archive that is read to its end"))
+    })
 }
 
-fn unpack_archive(source: impl Read, owners: Owners, marks: Marks, into: &Path) -> Result<Digest> {
-    let mut source = Hashed { inner: source, hash: Sha256::new() };
-    image::apply(open_directory(into)?.as_fd(), &mut Archive::new(&mut source, owners), marks)?;
-    Ok(Digest(source.hash.finalize().into()))
+/// The digest of what is in the package, which goes through `pieces`; nothing when nobody wants the rest of it.
+fn read_to_end(blob: Blob, compression: Compression, pieces: &SyncSender<Piece>) -> io::Result<Option<Digest>> {
+    let (mut verified, mut hash) = (Verified(blob), Sha256::new());
+    let mut source = decoder(&mut verified, compression)?;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        source.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            break;
+        }
+        hash.update(&piece);
+        if pieces.send(Ok(piece)).is_err() {
+            return Ok(None);
+        }
+    }
+    drop(source);
+    // What a decoder has left is part of the blob too.
+    io::copy(&mut verified, &mut io::sink())?;
+    Ok(Some(Digest(hash.finalize().into())))
 }
 // ANCHOR_END: pass
 
@@ -51,17 +79,50 @@ fn unpack_archive(source: impl Read, owners: Owners, marks: Marks, into: &Path) 
 const WINDOW_LOG_MAX: u32 = 25;
 
 /// What is in the package, up to the limit.
-fn decoder<'a>(source: &'a mut Verified, compression: Compression) -> Result<Box<dyn Read + 'a>> {
-    let source = BufReader::with_capacity(1 << 16, source);
+fn decoder<'a>(source: &'a mut Verified, compression: Compression) -> io::Result<Box<dyn Read + 'a>> {
+    let source = BufReader::with_capacity(PIECE_BYTES, source);
     Ok(match compression {
         Compression::None => Box::new(source),
-        Compression::Gzip => Box::new(BufReader::with_capacity(1 << 16, Limited::new(MultiGzDecoder::new(source)))),
+        Compression::Gzip => Box::new(Limited::new(MultiGzDecoder::new(source))),
         Compression::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(source).during("start", "the decoder for zstd")?;
-            decoder.window_log_max(WINDOW_LOG_MAX).during("start", "the decoder for zstd")?;
-            Box::new(BufReader::with_capacity(1 << 16, Limited::new(decoder)))
+            let mut decoder = zstd::Decoder::with_buffer(source)?;
+            decoder.window_log_max(WINDOW_LOG_MAX)?;
+            Box::new(Limited::new(decoder))
         }
     })
+}
+
+/// What has come out of the package, or why nothing more does.
+type Piece = io::Result<Vec<u8>>;
+const PIECE_BYTES: usize = 1 << 16;
+/// So many wait to be applied at most.
+const PIECES: usize = 4;
+
+/// The pieces in a row.
+struct Pieces {
+    coming: Receiver<Piece>,
+    piece: Cursor<Vec<u8>>,
+}
+
+impl Pieces {
+    fn of(coming: Receiver<Piece>) -> Self {
+        Pieces { coming, piece: Cursor::default() }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.piece.read(buffer)? {
+                0 if !buffer.is_empty() => match self.coming.recv() {
+                    Ok(piece) => self.piece = Cursor::new(piece?),
+                    // Nobody is there to send another one.
+                    Err(_) => return Ok(0),
+                },
+                count => return Ok(count),
+            }
+        }
+    }
 }
 
 /// A blob as [`image::read`] lets it through.
@@ -82,14 +143,6 @@ impl Read for Verified {
 struct Hashed<T> {
     inner: T,
     hash: Sha256,
-}
-
-impl<T: Read> Read for Hashed<T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
 }
 
 impl<T: Write> Write for Hashed<T> {

@@ -15,6 +15,9 @@ use crate::store::Store;
 /// Manifests and configurations are read into memory, and nobody's is larger.
 pub(crate) const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
 
+/// So much is read and written at once.
+const PIECE_BYTES: usize = 1 << 16;
+
 impl Store {
     /// Where the content with this digest is, or will be.
     #[must_use]
@@ -95,6 +98,19 @@ impl Incoming<'_> {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// Writes all of `source`.
+    ///
+    /// # Errors
+    /// What either side says.
+    pub fn write_from(&mut self, source: &mut impl Read) -> io::Result<()> {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        while source.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut piece)? > 0 {
+            self.write_all(&piece)?;
+            piece.clear();
+        }
+        Ok(())
     }
 
     /// Gives it its name, which is `expected` when it has to be a certain one.

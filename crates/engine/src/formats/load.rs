@@ -70,7 +70,7 @@ pub fn import(
     let count = read_full(source, &mut first).during("read", whose)?;
     let media_type = media_type::of_layer(&first[..count]);
     let mut incoming = store.incoming()?;
-    io::copy(&mut (&first[..count]).chain(source), &mut incoming).during("read", whose)?;
+    incoming.write_from(&mut (&first[..count]).chain(source)).during("read", whose)?;
     let digest = incoming.finish(None)?;
     let packed = open_blob(store, &digest)?;
     let mut hash = Hashing(Sha256::new());
@@ -187,7 +187,7 @@ fn take(store: &Store, found: &mut Found, path: &str, content: &mut impl Read) -
         (&mut source).take(MOST_DOCUMENT_BYTES).read_to_end(&mut rest).during("read", path)?;
         incoming.write_all(&rest).during("write", path)?;
     }
-    io::copy(&mut source, &mut incoming).during("read", path)?;
+    incoming.write_from(&mut source).during("read", path)?;
     let size_bytes = incoming.size_bytes();
     let digest = incoming.finish(expected.as_ref())?;
     if is_text && size_bytes <= MOST_DOCUMENT_BYTES {

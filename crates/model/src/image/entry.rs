@@ -56,21 +56,28 @@ pub const BLOCK_BYTES: usize = 4096;
 /// # Errors
 /// [`Error::Os`].
 pub fn write_sparse(mut file: File, content: &mut Content<'_>, item: &Item) -> Result<()> {
-    let mut buffer = vec![0; 16 * BLOCK_BYTES];
-    let (mut end, &ItemKind::File { size_bytes }) = (0, &item.kind) else { return Ok(()) };
+    let &ItemKind::File { size_bytes } = &item.kind else { return Ok(()) };
+    let mut buffer = vec![0; size_bytes.min(16 * BLOCK_BYTES as u64) as usize];
+    let is_hole = |block: &[u8]| block.iter().all(|byte| *byte == 0);
+    let (mut end, mut ends_in_hole) = (0, false);
     while end < size_bytes {
         let filled = fill(content, &mut buffer).during("read", item.path.display())?;
-        for block in buffer[..filled].chunks(BLOCK_BYTES) {
-            let wrote = match block.iter().all(|byte| *byte == 0) {
-                true => file.seek(SeekFrom::Current(block.len() as i64)).map(drop),
-                false => file.write_all(block),
+        let mut rest = &buffer[..filled];
+        while !rest.is_empty() {
+            ends_in_hole = is_hole(&rest[..BLOCK_BYTES.min(rest.len())]);
+            let alike = rest.chunks(BLOCK_BYTES).take_while(|block| is_hole(block) == ends_in_hole);
+            let (run, more) = rest.split_at(alike.map(<[u8]>::len).sum());
+            let wrote = match ends_in_hole {
+                true => file.seek(SeekFrom::Current(run.len() as i64)).map(drop),
+                false => file.write_all(run),
             };
             wrote.during("write", item.path.display())?;
+            rest = more;
         }
         end += filled as u64;
     }
-    // A hole at the end has to be told: nothing was written there.
-    file.set_len(size_bytes).during("ftruncate", item.path.display())
+    // It has to be told: nothing was written there.
+    if ends_in_hole { file.set_len(size_bytes).during("ftruncate", item.path.display()) } else { Ok(()) }
 }
 
 /// Reads until `buffer` is full or the content at its end.
@@ -193,4 +200,44 @@ fn attributes(file: &Path) -> io::Result<Vec<(OsString, Vec<u8>)>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Archive, Owners};
+    use super::*;
+
+    /// The archive of one file.
+    fn archive(content: &[u8]) -> Vec<u8> {
+        let (mut header, mut bytes) = (tar::Header::new_ustar(), Vec::new());
+        header.set_path("file").unwrap();
+        header.set_mode(0o600);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        bytes.extend(header.as_bytes());
+        bytes.extend(content);
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_with_holes_is_what_was_read() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        // Every third piece is zeros, or nothing is, or all: pieces that are blocks, shorter and longer, and the last one cut off.
+        for size_bytes in [0, 1, 4095, 4096, 4097, 8192, 65_535, 65_536, 65_537, 200_000] {
+            for (piece, first, every) in
+                [(4096, 0, 3), (4096, 1, 3), (4096, 2, 3), (999, 0, 3), (40_000, 1, 2), (1, 0, 1), (1, 1, 1 << 20)]
+            {
+                let content: Vec<u8> = (0..size_bytes).map(|at| u8::from((at / piece + first) % every != 0)).collect();
+                Archive::new(&archive(&content)[..], Owners::Mine)
+                    .each(|item, content| write_sparse(File::create(&path).unwrap(), content, item))
+                    .unwrap();
+                let seen = fs::read(&path).unwrap();
+                assert!(seen == content, "{size_bytes} bytes, zeros from {first} every {every} of {piece}");
+            }
+        }
+    }
 }
