@@ -2,18 +2,24 @@
 
 #![cfg(feature = "solutions")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use model::image::Digest;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
-use testkit::{Rootfs, Shield, dir, needs};
+use testkit::{Random, Rootfs, Shield, dir, needs};
 
 const NAME: &str = "127.0.0.1:5000/me/web:1";
+/// How often boxwright is killed: BOXWRIGHT_KILLS, or so often.
+const KILLS: u64 = 10;
 
 /// A registry, ended with the value.
 struct Registry(Child);
@@ -53,12 +59,17 @@ fn storage() -> PathBuf {
     dir().join("registry")
 }
 
-fn boxwright(args: &[&str]) -> assert_cmd::assert::Assert {
-    let mut command = testkit::boxwright!();
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
     for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(proxy);
     }
-    command.env("BOXWRIGHT_DATA", dir().join("data")).args(args).assert()
+    command.env("BOXWRIGHT_DATA", dir().join("data")).args(args);
+    command
+}
+
+fn boxwright(args: &[&str]) -> assert_cmd::assert::Assert {
+    assert_cmd::Command::from_std(command(args)).assert()
 }
 
 fn said(args: &[&str]) -> String {
@@ -165,4 +176,118 @@ fn what_cannot_be_had_is_said() {
         boxwright(&["pull", "Web"]).code(predicate::ne(0)).stderr(contains("image name"));
         boxwright(&["push", NAME]).code(predicate::ne(0)).stderr(contains(NAME));
     });
+}
+
+#[test]
+fn whenever_boxwright_is_killed_the_store_is_whole_and_a_pull_ends_what_was_begun() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    let kills = std::env::var("BOXWRIGHT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    Shield::new().deadline(Duration::from_secs(60 + 6 * kills)).run(move || {
+        let _registry = Registry::start();
+        let layers = push_three_layers();
+        let begin = Instant::now();
+        boxwright(&["pull", NAME]).success();
+        let most_us = begin.elapsed().as_micros() as u64;
+        let commands: [&[&str]; 6] = [
+            &["pull", NAME],
+            &["pull", NAME],
+            &["run", "--rm", NAME],
+            &["commit", "made", "next"],
+            &["rmi", "-f", NAME],
+            &["system", "prune", "--all", "--force"],
+        ];
+        let mut random = Random::new();
+        for _ in 0..kills {
+            let args = *random.of(&commands);
+            match args[0] {
+                "pull" | "run" if random.below(4) > 0 => drop(boxwright(&["rmi", NAME])),
+                "commit" => drop(boxwright(&["run", "--name", "made", NAME, "sh", "-c", "echo >/etc/made"]).success()),
+                _ => {}
+            }
+            let start = || command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            // Whoever pulls the same, and is not killed, takes over.
+            let other = (args[0] == "pull" && random.below(2) == 0).then(start);
+            let mut child = start();
+            sleep(Duration::from_micros(random.below(most_us)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            if let Some(mut other) = other {
+                assert!(other.wait().unwrap().success(), "beside a killed {args:?}");
+            }
+            // Else the next one meets what is left.
+            if args[0] != "pull" || random.below(2) == 0 {
+                verify(&layers, args);
+            }
+        }
+    });
+}
+
+/// Pushes an image that prints `whole`, forgets it, and tells what is in each of its layers.
+fn push_three_layers() -> BTreeMap<PathBuf, BTreeMap<PathBuf, (u32, Digest)>> {
+    image();
+    for name in ["one", "two"] {
+        let script = format!(
+            "i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo {name} >/etc/{name}-$i; done; cat $(command -v cat) >/etc/{name}"
+        );
+        boxwright(&["run", "--name", name, NAME, "sh", "-c", &script]).success();
+        boxwright(&["commit", "--change", "CMD [\"sh\", \"-c\", \"echo whole\"]", name, NAME]).success();
+        boxwright(&["rm", name]).success();
+    }
+    boxwright(&["push", NAME]).success();
+    boxwright(&["system", "prune", "--force"]).success();
+    let layers = layers().into_iter().map(|path| (path.clone(), tree(&path))).collect();
+    forget();
+    layers
+}
+
+/// The directories of the store's layers that have their names, but for the one that every store has.
+fn layers() -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir().join("data/store/layers")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.join("diff").is_dir() && path.file_name().unwrap().len() == 64).collect()
+}
+
+/// The mode and the content of every file.
+fn tree(below: &Path) -> BTreeMap<PathBuf, (u32, Digest)> {
+    let mut seen = BTreeMap::new();
+    let mut open = vec![below.join("diff")];
+    while let Some(path) = open.pop() {
+        let file = fs::symlink_metadata(&path).unwrap();
+        let content = match file.file_type() {
+            kind if kind.is_dir() => {
+                open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                Vec::new()
+            }
+            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_vec(),
+            _ => fs::read(&path).unwrap(),
+        };
+        seen.insert(path, (file.mode(), Digest::of(&content)));
+    }
+    seen
+}
+
+/// What has its name is whole; a pull makes good what is missing; and what was not finished goes with the next prune.
+#[track_caller]
+fn verify(layers: &BTreeMap<PathBuf, BTreeMap<PathBuf, (u32, Digest)>>, after: &[&str]) {
+    for id in said(&["images", "--quiet", "--no-trunc"]).lines() {
+        boxwright(&["run", "--rm", id]).success().stdout("whole\n");
+    }
+    let same = |path: &PathBuf| layers.get(path).is_none_or(|whole| *whole == tree(path));
+    assert_eq!(self::layers().into_iter().find(|path| !same(path)), None, "a layer is another after {after:?}");
+    for blob in files(&dir().join("data/store/blobs")) {
+        let digest = Digest::of(&fs::read(&blob).unwrap()).hex();
+        assert!(blob.ends_with(digest), "{} has other content after {after:?}", blob.display());
+    }
+    boxwright(&["pull", NAME]).success();
+    boxwright(&["run", "--rm", NAME]).success().stdout("whole\n");
+    if after[0] == "commit" {
+        boxwright(&["rm", "made"]).success();
+    }
+    if said(&["images"]).contains("next") {
+        boxwright(&["rmi", "next"]).success();
+    }
+    boxwright(&["system", "prune", "--force"]).success();
+    let is_unfinished = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with('.');
+    let entries = fs::read_dir(dir().join("data/store/layers")).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(entries.filter(is_unfinished).chain(files(&dir().join("data/store/incoming"))).next(), None);
+    assert_eq!(self::layers().len(), layers.len(), "after {after:?}");
 }
