@@ -4,7 +4,10 @@
 
 #![cfg(feature = "solutions")]
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -59,6 +62,97 @@ fn an_image_that_umoci_made_runs() {
         let id = String::from_utf8_lossy(&id.get_output().stdout).trim().to_owned();
         boxwright(&["run", "--rm", &id]).success().stdout(format!("{word}\n"));
     });
+}
+
+#[test]
+fn an_image_that_buildah_made_runs_and_podman_reads_the_same_of_what_becomes_of_it() {
+    needs!(root, program = buildah, program = podman);
+    Shield::new().deadline(Duration::from_secs(120)).run(|| {
+        let (layout, word) = (path("layout"), random_name("word"));
+        buildah(&layout, &word);
+        boxwright(&["load", "-i", &layout]).success().stdout(contains("Loaded image: mine:1"));
+        boxwright(&["run", "--rm", "mine:1"]).success().stdout(format!("{word}\n"));
+        let script = "rm /etc/gone; rm -r /srv/old; mkdir /srv/old; ln /etc/word /etc/again; chmod 2755 /srv; touch -d @1 /srv/old";
+        boxwright(&["run", "--name", "writer", "mine:1", "sh", "-c", script]).success();
+        boxwright(&["commit", "writer", "mine:2"]).success();
+        let archive = path("saved.tar");
+        boxwright(&["save", "-o", &archive, "mine:2"]).success();
+
+        engine("podman", &["load", "-q", "-i", &archive]);
+        let theirs = engine("podman", &["image", "mount", "localhost/mine:2"]);
+        let (theirs, ours) = (tree(Path::new(theirs.trim())), tree(&flat("mine:2")));
+        assert!(theirs.contains_key(Path::new("etc/again")) && !theirs.contains_key(Path::new("srv/old/deep")), "{theirs:?}");
+        // Of the root itself no layer says anything, and places for mounts are the store's own.
+        let own = ["", "dev", "dev/pts", "dev/shm", "proc", "sys", "etc", "etc/hostname", "etc/hosts", "etc/resolv.conf"];
+        for path in theirs.keys().chain(ours.keys()).filter(|path| !own.iter().any(|own| **path == Path::new(own))) {
+            assert_eq!(ours.get(path), theirs.get(path), "{}", path.display());
+        }
+        engine("podman", &["image", "umount", "localhost/mine:2"]);
+    });
+}
+
+/// An image of two layers, with what is not plain in them.
+fn buildah(layout: &str, word: &str) {
+    let root = Rootfs::build(dir().join("tmp-root"), &["sh", "cat", "rm", "mkdir", "ln", "chmod", "touch"]).unwrap();
+    let at = |path: &str| root.path().join(path);
+    fs::create_dir_all(at("srv/old/deep")).unwrap();
+    for (path, text) in [("etc/word", word), ("etc/gone", "below"), ("srv/old/deep/file", "below"), ("srv/owned", "7")]
+    {
+        fs::write(at(path), format!("{text}\n")).unwrap();
+    }
+    fs::hard_link(at("etc/word"), at("srv/linked")).unwrap();
+    fs::set_permissions(at("srv/owned"), fs::Permissions::from_mode(0o4711)).unwrap();
+    std::os::unix::fs::chown(at("srv/owned"), Some(7), Some(8)).unwrap();
+    xattr::set(at("srv/owned"), "user.own", b"kept").unwrap();
+    let container = engine("buildah", &["from", "scratch"]);
+    let container = container.trim();
+    engine("buildah", &["copy", "-q", container, root.path().to_str().unwrap(), "/"]);
+    engine("buildah", &["config", "--cmd", r#"["cat", "/etc/word"]"#, container]);
+    engine("buildah", &["commit", "-q", container, &format!("oci:{layout}:mine:1")]);
+}
+
+/// buildah or podman, with all that they keep in the shield's directory.
+#[track_caller]
+fn engine(name: &str, args: &[&str]) -> String {
+    let [root, run, networks, config] = ["engine", "engine-run", "engine-networks", "engine.conf"].map(path);
+    // In memory nothing can be written here.
+    let places = format!("[engine]\nlock_type = \"file\"\n[network]\nnetwork_config_dir = \"{networks}\"\n");
+    fs::write(&config, places).unwrap();
+    let (config, tmp) = (format!("CONTAINERS_CONF={config}"), path("engine-tmp"));
+    let own = ["env", &config, name, "--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
+    let podmans = ["--tmpdir", &tmp, "--cgroup-manager", "cgroupfs", "--events-backend", "none"];
+    tool(&[&own[..], if name == "podman" { &podmans } else { &[] }, args].concat())
+}
+
+/// The tree of an image without overlays: where a container on vfs had it copied from.
+fn flat(name: &str) -> PathBuf {
+    boxwright(&["run", "--rm", "--storage-driver", "vfs", name]).success();
+    let mut trees = fs::read_dir(dir().join("data/store/flat")).unwrap().map(|entry| entry.unwrap().path());
+    trees.find(|path| path.is_dir()).unwrap()
+}
+
+/// All that there is to see of the files below, by their paths: mode, owner, links, time, device, attributes, content.
+fn tree(root: &Path) -> BTreeMap<PathBuf, String> {
+    let mut seen = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let file = fs::symlink_metadata(&path).unwrap();
+        let content = match file.file_type() {
+            kind if kind.is_dir() => {
+                open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                Vec::new()
+            }
+            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_vec(),
+            _ => fs::read(&path).unwrap(),
+        };
+        let links = if file.is_dir() { 0 } else { file.nlink() };
+        let numbers = (file.mode(), file.uid(), file.gid(), links, file.mtime(), file.rdev());
+        let attributes: Vec<_> =
+            xattr::list(&path).unwrap().map(|name| (xattr::get(&path, &name).unwrap(), name)).collect();
+        let content = model::image::Digest::of(&content);
+        seen.insert(path.strip_prefix(root).unwrap().to_owned(), format!("{numbers:?} {attributes:?} {content}"));
+    }
+    seen
 }
 
 #[test]
