@@ -23,7 +23,8 @@ use model::{During, Error, Result, StateDir, Status};
 use nix::errno::Errno;
 
 use crate::runtime::bundle;
-use crate::runtime::lifecycle::{self, Made};
+use crate::runtime::making::Made;
+use crate::steps::lifecycle;
 
 /// Makes sure that no container can write to the calling program's file (CVE-2019-5736). To be called first of all in `main`: where it is
 /// not so yet, the program starts again, with its arguments and its environment.
@@ -79,7 +80,7 @@ impl Container {
     /// # Errors
     /// ENOENT when it is not there any more.
     pub fn status(&self) -> Result<Status> {
-        Ok(self.states.container(&self.id)?.status())
+        Ok(lifecycle::status(&self.states.container(&self.id)?))
     }
 
     /// The PID of its first process, as the caller knows it.

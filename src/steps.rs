@@ -14,11 +14,17 @@ use model::image::{Archive, ArchiveWriter, Blob, Content, Digest, Item, Marker};
 use model::layer::{Change, Entry, Mark, Marks, Overlay};
 use model::plan::seccomp::{Action, ArchRules, Arg, Insn, Policy, Rule};
 use model::plan::{Cpu, Memory, User};
-use model::{Cgroup, Error, Namespace, Node, NsId, NsKind, Powers, Process, Propagation, Queue, Result};
+use model::{
+    Cgroup, Container, Error, Namespace, Node, NsId, NsKind, Powers, Process, Propagation, Queue, Result, StateDir,
+    Status,
+};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, Uid};
+
+use crate::runtime::door::AtTheDoor;
+use crate::runtime::making::{Made, Order};
 
 /// Puts a lab's file behind its module and pins the signatures that the course expects of it.
 macro_rules! lab {
@@ -207,6 +213,19 @@ lab! {
     }
 }
 
+lab! {
+    /// Lab 16: the life of a container, in five commands.
+    lifecycle, "../labs/lab16_lifecycle.rs", "../solutions/lab16_lifecycle.rs", {
+        write_whole: fn(&Path, &[u8]) -> Result<()>,
+        status: fn(&Container) -> Status,
+        wait_for_start: fn(&mut AtTheDoor<'_>) -> Result<()>,
+        create: fn(&Order, &StateDir) -> Result<Made>,
+        start: fn(&str, &StateDir) -> Result<Vec<Error>>,
+        kill: fn(&str, i32, bool, &StateDir) -> Result<()>,
+        delete: fn(&str, bool, &StateDir) -> Result<Vec<Error>>,
+    }
+}
+
 /// A lab as the runtime sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Lab {
@@ -246,6 +265,7 @@ pub const LABS: &[Lab] = &[
     line!(12, "lab12_overlay", "a layer of its own for what it writes"),
     line!(13, "lab13_image", "images"),
     line!(15, "lab15_join", "what it shares with another container"),
+    line!(16, "lab16_lifecycle", "a life between two commands"),
 ];
 
 /// Lab `number`, when there is one. They are looked up by number, so that one may come before those with smaller numbers.

@@ -6,7 +6,7 @@ use std::path::Path;
 use model::{Config, During, Oci, Plan, Result};
 use nix::unistd::geteuid;
 
-use super::lifecycle::{Looker, Order};
+use super::making::{Looker, Order};
 use super::run::leave_out_unwritten;
 use crate::steps;
 

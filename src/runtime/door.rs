@@ -14,12 +14,16 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use model::plan::hooks::Hook;
 use model::tree::place;
 use model::{During, Message, Result};
+
+use super::handshake::ChildEnd;
+use super::hooks::{self, Told};
 
 /// The inner side: whoever has it waits.
 #[derive(Debug)]
@@ -31,6 +35,9 @@ pub struct Door {
 
 impl Door {
     /// Makes it in a container's directory, before there is a process to wait at it.
+    ///
+    /// # Errors
+    /// [`model::Error::Os`].
     pub fn make(directory: &Path) -> Result<Door> {
         let path = directory.join("waiting");
         let waiting = File::create(&path).during("open", path.display())?;
@@ -41,10 +48,48 @@ impl Door {
             _waiting: waiting,
         })
     }
+}
 
-    /// Waits until somebody comes: the line to them.
-    pub fn wait(&self) -> Result<UnixStream> {
-        self.socket.accept().map(|(line, _)| line).during("accept", "the start")
+/// A container's first process when all is made, and what it has left to do with the world outside.
+#[derive(Debug)]
+pub struct AtTheDoor<'a> {
+    /// Where it waits.
+    pub door: &'a Door,
+    /// Who is told what goes wrong: whoever makes the container, then nobody, then whoever starts it.
+    pub line: &'a mut Option<ChildEnd>,
+    /// The container's startContainer hooks.
+    pub hooks: &'a [Hook],
+    /// What they are told.
+    pub told: Told<'a>,
+}
+
+impl AtTheDoor<'_> {
+    /// Tells whoever makes the container that all is made, and lets go of them: `create` returns. When they have died meanwhile, this
+    /// process ends.
+    ///
+    /// # Errors
+    /// [`model::Error::Os`].
+    pub fn tell_the_maker(&mut self) -> Result<()> {
+        self.line.take().map_or(Ok(()), |maker| maker.is_there())
+    }
+
+    /// The socket, bound and listening, to which whoever starts the container connects.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.door.socket.as_fd()
+    }
+
+    /// From here on, what goes wrong is told by `line`. When it is closed and nothing has been told, the command is started.
+    pub fn answer(&mut self, line: OwnedFd) {
+        *self.line = Some(ChildEnd::at_the_door(line.into()));
+    }
+
+    /// Calls the container's startContainer hooks, one after the other.
+    ///
+    /// # Errors
+    /// What goes wrong with one.
+    pub fn run_hooks(&self) -> Result<()> {
+        hooks::run(self.hooks, "startContainer", self.told)
     }
 }
 

@@ -81,7 +81,7 @@ impl ParentEnd {
 
     /// As [`ParentEnd::go`], for a container that is made and does not start yet; nobody is listened to meanwhile. When the child
     /// asks for it, `between` is done, and it goes on.
-    pub fn make(mut self, child: Pid, between: impl FnOnce() -> Result<()>) -> Result<Option<Message>> {
+    pub fn make(&mut self, child: Pid, between: impl FnOnce() -> Result<()>) -> Result<Option<Message>> {
         self.tell(&child.as_raw().to_ne_bytes())?;
         let mut bytes = vec![0];
         let count = self.report.read(&mut bytes).during("read", "the child's report")?;

@@ -23,7 +23,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, chdir, fork, getcwd, getpid, pipe2, setpgid, tcsetpgrp};
 
-use super::door::Door;
+use super::door::{AtTheDoor, Door};
 use super::exec::{exec, exit_now, find, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
@@ -35,7 +35,7 @@ use super::run::goes_there_itself;
 use super::terminal::{self, Slave};
 use super::trees::Trees;
 use super::{cgroup, propagation, security, settings};
-use crate::steps::{ipc, join, limits, mounts, pid, root, uts};
+use crate::steps::{ipc, join, lifecycle, limits, mounts, pid, root, uts};
 
 /// What the child needs from before the fork.
 #[derive(Debug)]
@@ -154,9 +154,11 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     settings::settle(plan)?;
     security::give_up_power(plan, has_a_leash.then_some(&*parent))?;
     if let Some((door, oci)) = child.door {
-        wait_at(&door, plan, report)?;
+        // While there is somebody to tell.
+        find(plan)?;
         let told = Told { oci, id: &plan.id, status: Status::Created, pid: getpid().as_raw() };
-        hooks::run(&plan.hooks.start_container, "startContainer", told)?;
+        let hooks = &plan.hooks.start_container;
+        lifecycle::wait_for_start(&mut AtTheDoor { door: &door, line: report, hooks, told })?;
     }
     // Before the filter, which may know no pipes.
     let hold = plan.init.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().during("pipe", "the init's hold")?;
@@ -190,17 +192,6 @@ fn enter_cwd(cwd: &Path, may_be_made: bool) -> Result<()> {
     // What the caller has left open is open still, and /proc/self/fd/N leads to it: the host's, CVE-2024-21626. A directory that
     // does not lie below the root has no path from there.
     getcwd().during("getcwd", format_args!("{}, which is not in the container", cwd.display()))?;
-    Ok(())
-}
-
-/// Tells the parent that all is made, which may end then, and waits for whoever starts it: from here on those are told.
-fn wait_at(door: &Door, plan: &Plan, report: &mut Option<ChildEnd>) -> Result<()> {
-    // While there is somebody to tell.
-    find(plan)?;
-    if let Some(parent) = report.take() {
-        parent.is_there()?;
-    }
-    *report = Some(ChildEnd::at_the_door(door.wait()?));
     Ok(())
 }
 

@@ -156,6 +156,7 @@ fn watch(
 }
 
 /// Ends the container when its supervisor goes first: by an error, a panic, or because it took another's end for its.
+#[derive(Debug)]
 pub(super) struct Leash<'a>(pub Pid, pub Option<&'a Cgroup>);
 
 impl Leash<'_> {

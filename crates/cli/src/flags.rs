@@ -42,6 +42,8 @@ pub enum Command {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would take the line for the help text of the whole program")]
     Images(Images),
+    /// Be an OCI runtime, in runc's words: `runbox --help` tells them (lab 16)
+    Runbox(Box<crate::runbox::Flags>),
     /// List the namespaces of a process, and who shares them (lab 00)
     Ns {
         /// The process [default: boxwright itself, and so your shell's namespaces]

@@ -105,6 +105,8 @@ pub struct Container {
     /// Who it is. Without a first process its `pid` is 0.
     pub state: State,
     directory: PathBuf,
+    /// Whether the caller holds its lock.
+    is_ours: bool,
 }
 
 impl StateDir {
@@ -121,7 +123,7 @@ impl StateDir {
         let nobody =
             State { pid: 0, oci: Some(Oci::default()), ..State::new(id, nix::unistd::Pid::this(), Vec::new()) };
         let state = state::read(&directory).unwrap_or(nobody);
-        Ok(Container { state, directory })
+        Ok(Container { state, directory, is_ours: false })
     }
 
     /// Every container, by name.
@@ -145,7 +147,7 @@ impl StateDir {
         };
         lock.lock().during("flock", path.display())?;
         // Again: it may have been removed while this waited, and a new one of the name may have another lock.
-        let container = self.container(id)?;
+        let container = Container { is_ours: true, ..self.container(id)? };
         let is_same = fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|own| same_file(&now, &own)));
         if is_same { Ok((container, Hold { _lock: lock })) } else { Err(no_such(id)) }
     }
@@ -192,25 +194,22 @@ impl Container {
         &self.directory
     }
 
-    /// Where it is in its life, as the kernel has it.
+    /// Whether another command than the caller's holds its lock: the one that makes it, or one that changes it. A command that was
+    /// killed holds none.
     #[must_use]
-    pub fn status(&self) -> Status {
-        let is_held = || state::is_alive(&self.directory);
-        if !self.state.is_alive() {
-            // A claim without a first process yet, or a runtime that was killed before there was one.
-            return if self.state.pid == 0 && is_held() { Status::Creating } else { Status::Stopped };
-        }
-        let is_made = self.state.oci.as_ref().is_some_and(|oci| oci.made);
-        match () {
-            () if self.is_frozen() => Status::Paused,
-            () if !on_disk::is_locked(&self.directory.join("waiting")) => Status::Running,
-            // Whoever made it was killed after it came to the door: it can be started, and deleted.
-            () if is_made || !is_held() => Status::Created,
-            () => Status::Creating,
-        }
+    pub fn is_held(&self) -> bool {
+        !self.is_ours && state::is_alive(&self.directory)
     }
 
-    fn is_frozen(&self) -> bool {
+    /// Whether its first process has not been let in yet: it is on its way to the door, or waits there.
+    #[must_use]
+    pub fn is_at_the_door(&self) -> bool {
+        on_disk::is_locked(&self.directory.join("waiting"))
+    }
+
+    /// Whether its cgroup is frozen.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
         let Ok(group) = state::cgroup_with(&self.directory, "freezer") else { return false };
         match group.version("freezer") {
             Ok(Version::V1) => group.read("freezer.state").is_ok_and(|word| word.trim() != "THAWED"),

@@ -73,6 +73,14 @@ impl State {
         self.pid > 0 && started_ticks(self.pid()) == Some(self.started_ticks) && !is_zombie(self.pid())
     }
 
+    /// What is written down of it.
+    ///
+    /// # Errors
+    /// [`Error::Os`] for what JSON cannot hold.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self).map_err(io::Error::from).during("write", &self.id)
+    }
+
     /// Its first process.
     #[must_use]
     pub fn pid(&self) -> Pid {

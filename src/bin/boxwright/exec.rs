@@ -9,7 +9,7 @@ use boxwright::runtime::enter::{self, Guest};
 use boxwright::runtime::{own_program, run};
 use boxwright::steps::{self, join, written};
 use cli::{Exec, exec};
-use model::{During, Plan, Result, Status};
+use model::{During, Plan, Result};
 
 use super::{available, states, user};
 
@@ -21,7 +21,7 @@ pub fn obey(flags: &Exec, root: Option<PathBuf>) -> Result<i32> {
     let states = states(root)?;
     let state = states.find_up(&flags.name)?;
     let container = states.container(&flags.name)?;
-    if container.status() == Status::Paused {
+    if container.is_frozen() {
         // It would be stopped on its way in.
         let why = format!("it is paused: `boxwright unpause {}`", flags.name);
         return Err(io::Error::other(why)).during("exec in", &flags.name);

@@ -3,10 +3,10 @@
 use std::fs;
 use std::io;
 
-use boxwright::runtime::lifecycle::{self, Looker};
+use boxwright::runtime::making::Looker;
 use boxwright::runtime::run::leave_out_unwritten;
-use boxwright::runtime::settings;
-use boxwright::steps;
+use boxwright::runtime::{found, settings};
+use boxwright::steps::{self, lifecycle};
 use cli::runbox::Exec;
 use model::{Container, During, Error, Plan, Result, StateDir, Status};
 use oci_spec::runtime::{Capability, LinuxCapabilities, Process, UserBuilder};
@@ -28,15 +28,15 @@ pub fn obey(flags: &Exec, states: &StateDir) -> Result<i32> {
     let looker = flags.console_socket.clone().map_or(Looker::Caller, Looker::Socket);
     // Whoever names capabilities may mean more than the container's own process has.
     let is_privileged = flags.process.is_some() || !flags.cap.is_empty();
-    let made = lifecycle::exec(&container, &plan, is_privileged, &looker, flags.detach)?;
+    let made = found::exec(&container, &plan, is_privileged, &looker, flags.detach)?;
     if let Some(path) = &flags.pid_file {
-        lifecycle::write_whole(path, &made.pid.to_string())?;
+        lifecycle::write_whole(path, made.pid.to_string().as_bytes())?;
     }
     if flags.detach { Ok(0) } else { made.wait() }
 }
 
 fn check(container: &Container, ignores_paused: bool) -> Result<()> {
-    let why = match container.status() {
+    let why = match lifecycle::status(container) {
         Status::Created | Status::Running => return Ok(()),
         Status::Paused if ignores_paused => return Ok(()),
         // It would be stopped on its way in.

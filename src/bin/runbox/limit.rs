@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use boxwright::runtime::{lifecycle, update, usage};
+use boxwright::runtime::{found, update, usage};
 use boxwright::steps::limits;
 use cli::runbox::Update;
 use model::plan::Resources;
@@ -14,11 +14,11 @@ use model::{Cgroup, During, Error, Result, StateDir};
 use oci_spec::runtime::LinuxResources;
 use serde_json::{Map, Value, json};
 
-use crate::look::print;
+use super::look::print;
 
 /// Sets what is named, and leaves the rest as it is.
 pub fn update(flags: &Update, states: &StateDir) -> Result<()> {
-    let container = lifecycle::alive(&flags.id, "update", states)?;
+    let container = found::alive(&flags.id, "update", states)?;
     let mut resources = resources(flags)?;
     // Rules for devices are settled before the start.
     resources.set_devices(None);
@@ -81,7 +81,7 @@ fn by_flags(flags: &Update) -> Value {
 /// it for want of memory.
 pub fn events(id: &str, once: bool, interval: &str, states: &StateDir) -> Result<()> {
     let interval = duration(interval)?;
-    let group = lifecycle::alive(id, "events", states)?.cgroup()?;
+    let group = found::alive(id, "events", states)?.cgroup()?;
     let mut kills = limits::oom_kills(&group).unwrap_or(0);
     loop {
         let Some(sample) = usage::sample(&group)? else { return Ok(()) };
@@ -90,7 +90,7 @@ pub fn events(id: &str, once: bool, interval: &str, states: &StateDir) -> Result
             return Ok(());
         }
         thread::sleep(interval);
-        if lifecycle::alive(id, "events", states).is_err() {
+        if found::alive(id, "events", states).is_err() {
             return Ok(());
         }
         let now = limits::oom_kills(&group).unwrap_or(kills);

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
+use boxwright::steps::lifecycle;
 use cli::runbox::{Format, OCI_VERSION};
 use model::{Container, During, Oci, Result, StateDir};
 use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
-use crate::log::rfc3339;
+use super::log::rfc3339;
 
 /// `runbox state`: what the specification wants, and beside it what runc tells.
 pub fn state(states: &StateDir, id: &str) -> Result<()> {
@@ -19,7 +20,7 @@ pub fn state(states: &StateDir, id: &str) -> Result<()> {
 fn told(container: &Container) -> Value {
     let unknown = Oci { version: OCI_VERSION.into(), ..Oci::default() };
     let oci = container.state.oci.as_ref().unwrap_or(&unknown);
-    let status = container.status();
+    let status = lifecycle::status(container);
     let pid = if container.state.is_alive() { container.state.pid } else { 0 };
     let owner = User::from_uid(Uid::from_raw(oci.owner)).ok().flatten().map(|user| user.name).unwrap_or_default();
     let mut told = oci.told(&container.state.id, status, pid);

@@ -1,132 +1,14 @@
-//! The command line of runbox: runc's words, for engines that look for an OCI runtime.
+//! The runtime that engines call: `boxwright runbox` in a program of its own, without what else boxwright can do.
 
-#![expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
+// A path, so that what command.rs is made of is looked for beside it, as it is from boxwright.
+#[path = "command.rs"]
+mod command;
 
-mod exec;
-mod limit;
-mod log;
-mod look;
-mod template;
-
-use std::env;
-use std::ffi::OsString;
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use boxwright::runtime::lifecycle::{self, Looker, Order};
-use boxwright::runtime::own_program;
-use boxwright::runtime::{bundle, settings, signals};
-use boxwright::steps::limits;
 use clap::Parser;
-use cli::runbox::{Command, Create, Flags, Global, Run};
-use model::{Error, Result, StateDir, exit};
-use nix::errno::Errno;
-use nix::unistd::geteuid;
 
 fn main() -> ExitCode {
-    // Of these commands a process goes where it is not trusted. It starts again for that: before the command line is read, which is
-    // not to be done twice, so that a container that only has such a name costs one exec(2) in vain.
-    let goes_in = |word: OsString| ["create", "run", "exec"].iter().any(|command| word == *command);
-    if env::args_os().any(goes_in)
-        && let Err(error) = own_program::seal()
-    {
-        eprintln!("runbox: {error}");
-        return ExitCode::FAILURE;
-    }
-    let Flags { global, command } = Flags::parse();
-    match obey(&global, command) {
-        // Every code is 0 to 255: a command's own, or 128 and a signal.
-        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
-        Err(error) => {
-            let words = words(&error);
-            eprintln!("runbox: {words}");
-            log::write(&global, "error", &words);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn obey(global: &Global, command: Command) -> Result<i32> {
-    let states = || StateDir::open(&global.root.clone().unwrap_or_else(default_root));
-    match command {
-        Command::Create(flags) => drop(lifecycle::create(&order(flags, global)?, &states()?)?),
-        Command::Start { id } => warn(global, &lifecycle::start(&id, &states()?)?),
-        Command::Run(flags) => return run(flags, global, &states()?),
-        Command::State { id } => look::state(&states()?, &id)?,
-        Command::Kill { all, id, signal } => lifecycle::kill(&id, signals::number(&signal)?, all, &states()?)?,
-        Command::Delete { force, id } => warn(global, &lifecycle::delete(&id, force, &states()?)?),
-        Command::Ps { format, id, options } => look::ps(&states()?, &id, format, &options)?,
-        Command::List { format, quiet } => look::list(&states()?, format, quiet)?,
-        Command::Pause { id } => limits::freeze(&lifecycle::running(&id, &states()?)?.cgroup()?)?,
-        Command::Resume { id } => limits::thaw(&lifecycle::paused(&id, &states()?)?.cgroup()?)?,
-        Command::Spec { bundle, rootless } => template::write(bundle.as_deref().unwrap_or(Path::new(".")), rootless)?,
-        Command::Features => look::features()?,
-        Command::Checkpoint(_) | Command::Restore(_) => return Err(no_criu()),
-        Command::Exec(flags) => return exec::obey(&flags, &states()?),
-        Command::Events { interval, stats, id } => limit::events(&id, stats, &interval, &states()?)?,
-        Command::Update(flags) => limit::update(&flags, &states()?)?,
-    }
-    Ok(0)
-}
-
-/// What is told of an error: by these words engines know which exit code is theirs, 127 or 126.
-fn words(error: &Error) -> String {
-    match exit::code(error) {
-        exit::NOT_FOUND => format!("{error} (executable file not found)"),
-        exit::NOT_EXECUTABLE if error.errno() == Some(Errno::EACCES) => format!("{error} (permission denied)"),
-        _ => error.to_string(),
-    }
-}
-
-/// Where state goes when nobody says.
-fn default_root() -> PathBuf {
-    match (geteuid(), env::var_os("XDG_RUNTIME_DIR")) {
-        (user, _) if user.is_root() => "/run/runbox".into(),
-        (_, Some(directory)) if !directory.is_empty() => PathBuf::from(directory).join("runbox"),
-        (user, _) => format!("/tmp/runbox-{user}").into(),
-    }
-}
-
-/// What the flags and the bundle ask for.
-fn order(flags: Create, global: &Global) -> Result<Order> {
-    settings::claim_fds(flags.preserve_fds)?;
-    if flags.no_pivot {
-        let right = "left out: without pivot_root, whoever is root in a container can walk out of its root directory";
-        return Err(Error::invalid("--no-pivot", "", right));
-    }
-    let (mut order, warnings) = bundle::order(&flags.id, &flags.bundle)?;
-    warn(global, &warnings);
-    (order.plan.kept_fds, order.plan.new_keyring) = (flags.preserve_fds, !flags.no_new_keyring);
-    order.oci.old_keyring = flags.no_new_keyring;
-    order.looker = flags.console_socket.map_or(Looker::Caller, Looker::Socket);
-    order.pid_file = flags.pid_file;
-    Ok(order)
-}
-
-/// create, start, and unless it is to be left alone, wait and delete.
-fn run(flags: Run, global: &Global, states: &StateDir) -> Result<i32> {
-    let order = Order { stays: !flags.detach, ..order(flags.create, global)? };
-    let made = lifecycle::create(&order, states)?;
-    let started = lifecycle::start(&order.plan.id, states).map(|errors| warn(global, &errors));
-    if started.is_ok() && flags.detach {
-        return Ok(0);
-    }
-    let code = if started.is_ok() { made.wait() } else { Ok(1) };
-    if started.is_err() || !flags.keep {
-        warn(global, &lifecycle::delete(&order.plan.id, true, states)?);
-    }
-    started.and(code)
-}
-
-/// Tells what went wrong and changed nothing.
-fn warn(global: &Global, messages: &[impl Display]) {
-    for message in messages {
-        eprintln!("runbox: warning: {message}");
-        log::write(global, "warning", &message.to_string());
-    }
-}
-
-fn no_criu() -> Error {
-    Error::invalid("command", "checkpoint, restore", "none: it takes CRIU, which this runtime does not call")
+    // Every code is 0 to 255: a command's own, or 128 and a signal.
+    ExitCode::from(u8::try_from(command::main(cli::runbox::Flags::parse)).unwrap_or(u8::MAX))
 }
