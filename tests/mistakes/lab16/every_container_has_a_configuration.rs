@@ -1,0 +1,19 @@
+//! "Every container was made of a configuration."
+//!
+//! task: 7
+//! test: task7_half_made
+//! says: one that is half-made has no configuration
+
+let (container, hold) = match states.hold(id) {
+    Err(error) if force && error.errno() == Some(Errno::ENOENT) => return Ok(Vec::new()),
+    found => found?,
+};
+if !force {
+    require(&container, "delete", &[Status::Stopped])?;
+}
+pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+let hooks = Hooks::from_spec(&container.config()?)?;
+let oci = container.state.oci.clone().unwrap_or_default();
+container.remove(hold, states, cpu::remove)?;
+let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };
+Ok(hooks::run_all(&hooks.poststop, "poststop", told))

@@ -1,0 +1,19 @@
+//! "A group without processes is no harm."
+//!
+//! task: 7
+//! test: task7_its_cgroup_goes
+//! says: the cgroup was left
+
+let (container, hold) = match states.hold(id) {
+    Err(error) if force && error.errno() == Some(Errno::ENOENT) => return Ok(Vec::new()),
+    found => found?,
+};
+if !force {
+    require(&container, "delete", &[Status::Stopped])?;
+}
+pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+let hooks = container.config().and_then(|config| Hooks::from_spec(&config)).unwrap_or_default();
+let oci = container.state.oci.clone().unwrap_or_default();
+container.remove(hold, states, |_| Ok(()))?;
+let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };
+Ok(hooks::run_all(&hooks.poststop, "poststop", told))
