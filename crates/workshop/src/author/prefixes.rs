@@ -29,7 +29,7 @@ const FLAGS: [(&[u8], &[&str]); 14] = [
     (&[11], &["--security-opt", "no-new-privileges"]),
 ];
 /// Other commands and the labs that they need, about a container that is not there.
-const COMMANDS: [(&[u8], &[&str]); 8] = [
+const COMMANDS: [(&[u8], &[&str]); 9] = [
     (&[3], &["top", "nobody"]),
     (&[8], &["pause", "nobody"]),
     (&[8], &["unpause", "nobody"]),
@@ -38,6 +38,7 @@ const COMMANDS: [(&[u8], &[&str]); 8] = [
     (&[9], &["inspect", "nobody"]),
     (&[12], &["diff", "nobody"]),
     (&[12], &["rm", "nobody"]),
+    (&[16], &["runbox", "state", "nobody"]),
 ];
 /// The tests that go through the command line, and so through other labs. Those of a lab's own functions do not: labs import the
 /// model alone.
