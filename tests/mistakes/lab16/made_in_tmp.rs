@@ -2,7 +2,7 @@
 //!
 //! task: 1
 //! test: task1_all_of_it_is_there
-//! says: rename(2) does not cross file systems
+//! says: only the file's own directory is sure to be writable
 
 let new = Path::new("/dev/shm").join(format!("new-{}", std::process::id()));
 fs::write(&new, content).during("write", new.display())?;
