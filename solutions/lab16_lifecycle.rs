@@ -171,10 +171,11 @@ pub fn kill(id: &str, signal: i32, all: bool, states: &StateDir) -> Result<()> {
     // task 6: states.container(id), without waiting for others; all: pidfd::signal_all() to its cgroup(), of a stopped one too; else refuse() unless its first process is alive; pidfd::signal()
     // Not held: a signal is for a container with which another command is busy, too.
     let container = states.container(id)?;
-    if !container.state.is_alive() && !(all && status(&container) == Status::Stopped) {
+    // Of a stopped one too: what a first process without a PID namespace has left.
+    let has_others = all && status(&container) == Status::Stopped;
+    if !container.state.is_alive() && !has_others {
         return refuse(&container, "kill", "container not running");
     }
-    // Of a stopped one too: what a first process without a PID namespace has left.
     if all { pidfd::signal_all(&container.cgroup()?, signal) } else { pidfd::signal(&container.state, signal) }
     // end task
 }

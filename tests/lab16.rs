@@ -793,6 +793,7 @@ fn task7_nothing_is_left_and_then_the_hooks() {
 
 #[test]
 fn task7_what_runs_is_not_deleted() {
+    task2_every_moment_of_a_life();
     task7_nothing_is_left_and_then_the_hooks();
     shielded(|| {
         let mut it = Put { lives: true, held: false, at_the_door: false, made: true }.container();

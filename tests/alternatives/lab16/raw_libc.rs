@@ -110,11 +110,12 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
         Some(path) => write_whole(path, format!("{}", first.pid()).as_bytes())?,
         None => {}
     }
+    let made = first.let_go();
     claim.keep();
     if let Some(held) = held {
         held.keep();
     }
-    Ok(first.let_go())
+    Ok(made)
 }
 
 /// See the solution.

@@ -1,8 +1,8 @@
 //! "The old one is in the way."
 //!
 //! task: 1
-//! test: task1_what_cannot_be_written_leaves_the_old
-//! says: the old one was removed or emptied before the new one was whole
+//! test: task1_a_reader_sees_the_old_or_the_new
+//! says: the path has to have a whole file at every moment
 
 match fs::remove_file(path) {
     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
