@@ -94,9 +94,9 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
     }
     claim.write(&state)?;
     order.pid_file.iter().try_for_each(|path| write_whole(path, first.pid().to_string().as_bytes()))?;
-    held.into_iter().for_each(Held::keep);
     let made = first.let_go();
     claim.keep();
+    held.into_iter().for_each(Held::keep);
     Ok(made)
 }
 
