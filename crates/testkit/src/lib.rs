@@ -67,16 +67,22 @@ macro_rules! written {
     };
 }
 
+/// Names labs, as in `4,15`, without which `boxwright` was built, though the test program was not: the course's author builds the
+/// tests once, and many a `boxwright`.
+pub const UNWRITTEN: &str = "BOXWRIGHT_UNWRITTEN";
+
 /// Behind [`written!`]: each lab's number and whether it is written.
 ///
 /// # Panics
 /// When one is not.
 #[track_caller]
 pub fn require_written(own: u8, is_written: bool, others: &[(u8, bool)]) {
-    assert!(is_written, "lab {own:02} is not written yet: `cargo lab test {own}`");
-    for (lab, is_written) in others {
+    let unwritten = std::env::var(UNWRITTEN).unwrap_or_default();
+    let is_there = |lab: u8, is_written| is_written && !unwritten.split(',').any(|other| other.parse() == Ok(lab));
+    assert!(is_there(own, is_written), "lab {own:02} is not written yet: `cargo lab test {own}`");
+    for &(lab, is_written) in others {
         assert!(
-            is_written,
+            is_there(lab, is_written),
             "this test leans on lab {lab:02}, which is not written yet: write it first, or let the reference stand in for \
              it: `cargo lab skip {lab}`"
         );

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 
 use super::bodies::{self, Bodies};
 use super::tree::Tree;
-use super::{host, say};
+use super::{host, right, say};
 use crate::course::{Course, Lab};
 use crate::exercise::Solution;
 use crate::libtest::{self, Build, Cargo, Report, Test};
@@ -32,6 +33,8 @@ pub struct Bench {
     tried: HashMap<(u8, String), Rc<Attempt>>,
     /// What can be tried without a build for each; `None` for a lab where one of them does not compile.
     bodies: HashMap<u8, Option<Rc<Bodies>>>,
+    /// By lab, its test program, built with every lab written.
+    programs: BTreeMap<u8, PathBuf>,
 }
 
 /// What came of running a lab's tests.
@@ -53,7 +56,13 @@ impl Bench {
     /// `worker` is whose copy it is.
     pub fn new(course: &Course, worker: usize) -> Result<Self> {
         let tree = Tree::sync(&course.root, worker)?;
-        Ok(Self { course: course.clone(), tree, tried: HashMap::new(), bodies: HashMap::new() })
+        Ok(Self {
+            course: course.clone(),
+            tree,
+            tried: HashMap::new(),
+            bodies: HashMap::new(),
+            programs: BTreeMap::new(),
+        })
     }
 
     /// The labs that have tests already; that the others have none is for `forms` to say.
@@ -102,7 +111,7 @@ impl Bench {
         }
         let attempt = match attempt {
             Some(attempt) => attempt,
-            None => test(&self.arrange(true, BTreeMap::from([(lab.solution(), text.clone())]))?, lab, None)?,
+            None => test(&self.arrange(true, BTreeMap::from([(lab.solution(), text.clone())]))?, lab)?,
         };
         let attempt = Rc::new(attempt);
         self.tried.insert((lab.number, text), attempt.clone());
@@ -117,6 +126,24 @@ impl Bench {
         }
         let bodies = self.bodies[&lab.number].as_ref();
         Ok(bodies.and_then(|bodies| Some((bodies.number(text)?, bodies.text.clone()))))
+    }
+
+    /// The test programs of every lab, built with every lab written, and kept where no build comes by. In them, whatever starts
+    /// `boxwright` starts the one that was built last.
+    pub fn programs(&mut self) -> Result<BTreeMap<u8, PathBuf>> {
+        if self.programs.is_empty() {
+            let cargo = self.arrange(false, right::solved(&self.course, |_| true)?)?;
+            for lab in self.tested() {
+                let program = match cargo.build_test(&lab.name())? {
+                    Build::Ready { program, .. } => program,
+                    Build::Failed { rendered } => bail!("{} does not compile:\n{}", lab.name(), beginning(&rendered)),
+                };
+                let kept = program.with_file_name(format!("{}-kept", lab.name()));
+                fs::copy(&program, &kept).with_context(|| format!("copy {}", program.display()))?;
+                self.programs.insert(lab.number, kept);
+            }
+        }
+        Ok(self.programs.clone())
     }
 
     /// Makes these files of the copy differ from the course, and no others; gives the cargo to go on with.
@@ -140,25 +167,31 @@ pub fn persist(mut check: impl FnMut() -> Result<Vec<String>>) -> Result<Vec<Str
     check()
 }
 
-/// Builds and runs the tests of `lab`, or those with `filter` in their names, and looks at the host before and after.
-pub fn test(cargo: &Cargo, lab: &Lab, filter: Option<&str>) -> Result<Attempt> {
-    run(cargo, &lab.name(), |command| {
-        command.args(filter);
-        Ok(())
-    })
+/// Builds and runs the tests of `lab`, and looks at the host before and after.
+pub fn test(cargo: &Cargo, lab: &Lab) -> Result<Attempt> {
+    run(cargo, &lab.name(), |_| Ok(()))
 }
 
 /// The same with any test program, started as `prepare` wants it.
 pub fn run(cargo: &Cargo, program: &str, prepare: impl FnOnce(&mut Command) -> Result<()>) -> Result<Attempt> {
-    let (before, start) = (host::snapshot()?, Instant::now());
-    let outcome = match cargo.build_test(program)? {
-        Build::Failed { rendered } => Outcome::Broken(rendered),
-        Build::Ready { program, .. } => {
-            let mut command = cargo.command(&program);
-            prepare(command.arg(THREADS))?;
-            Outcome::Ran(libtest::run(&mut command, LIMIT)?)
+    let start = Instant::now();
+    match cargo.build_test(program)? {
+        Build::Failed { rendered } => {
+            Ok(Attempt { outcome: Outcome::Broken(rendered), took: start.elapsed(), left: Vec::new() })
         }
-    };
+        Build::Ready { program, .. } => {
+            let attempt = run_built(cargo, &program, prepare)?;
+            Ok(Attempt { took: start.elapsed(), ..attempt })
+        }
+    }
+}
+
+/// The same with one that is built.
+pub fn run_built(cargo: &Cargo, program: &Path, prepare: impl FnOnce(&mut Command) -> Result<()>) -> Result<Attempt> {
+    let (before, start) = (host::snapshot()?, Instant::now());
+    let mut command = cargo.command(program);
+    prepare(command.arg(THREADS))?;
+    let outcome = Outcome::Ran(libtest::run(&mut command, LIMIT)?);
     let took = start.elapsed();
     Ok(Attempt { outcome, took, left: host::difference(&before)? })
 }

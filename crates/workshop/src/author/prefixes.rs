@@ -1,14 +1,16 @@
 //! `prefixes`: the runtime with some labs written and some not.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use testkit::UNWRITTEN;
 
 use super::bench::{self, Bench, beginning};
 use super::{host, right, say};
 use crate::course::Lab;
-use crate::libtest::{Build, Cargo, Ended, Report, Test};
+use crate::libtest::{Build, Ended, Report, Test};
 use crate::process::{self, Finished};
 
 /// The flags of `boxwright run`, and the labs that they need: another root needs mounts of its own.
@@ -48,10 +50,10 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// What a command exits with that did not find what it looks at.
 const NOT_SEEN: i32 = 1;
 /// What a flag of an unwritten lab exits with: EX_SOFTWARE of sysexits(3).
-const UNWRITTEN: i32 = 70;
+const REFUSED: i32 = 70;
 
 /// Labs 0 to k written, for every k; then each lab written alone, and each alone not written. The end-to-end tests of what
-/// is written pass, or say which lab they lean on; the command line says what is left out.
+/// is written, built once, pass with this `boxwright`, or say which lab they lean on; the command line says what is left out.
 pub fn prefixes(bench: &mut Bench) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for one in states(&bench.course.labs) {
@@ -82,24 +84,35 @@ pub fn states(labs: &[Lab]) -> Vec<State> {
 
 /// Tries one of them.
 pub fn state(bench: &mut Bench, State { name, written }: &State) -> Result<Vec<String>> {
-    let files = right::solved(&bench.course, written)?;
-    let cargo = bench.arrange(false, files)?;
+    let programs = bench.programs()?;
+    let cargo = bench.arrange(false, right::solved(&bench.course, written)?)?;
+    let boxwright = match cargo.build_bin("boxwright")? {
+        Build::Ready { program, .. } => program,
+        Build::Failed { rendered } => {
+            return Ok(vec![format!("{name} written: boxwright does not compile:\n{}", beginning(&rendered))]);
+        }
+    };
+    let others = bench.course.labs.iter().map(|lab| lab.number).filter(|lab| !written(*lab));
+    let unwritten = others.map(|lab| lab.to_string()).collect::<Vec<_>>().join(",");
     let mut findings = Vec::new();
-    for lab in bench.tested().iter().filter(|lab| written(lab.number)) {
+    for (lab, program) in programs.iter().filter(|(lab, _)| written(**lab)) {
         // A test of the command line may lean on another lab, if it says so.
         let leans = |test: &Test| {
             let others = bench.course.labs.iter().filter(|other| !written(other.number));
             others.into_iter().any(|other| bench::says(test, &format!("`cargo lab skip {}`", other.number)))
         };
         let once = || {
-            let attempt = bench::test(&cargo, lab, Some(END_TO_END))?;
+            let attempt = bench::run_built(&cargo, program, |command| {
+                command.arg(END_TO_END).env(UNWRITTEN, &unwritten);
+                Ok(())
+            })?;
             let is_right = |report: &Report| report.ended == Ended::Finished && report.failed().all(leans);
             let complaint = if attempt.report().is_some_and(is_right) { None } else { attempt.complaint() };
-            Ok(complaint.map(|complaint| format!("{}: {complaint}", lab.name())).into_iter().collect())
+            Ok(complaint.map(|complaint| format!("lab{lab:02}: {complaint}")).into_iter().collect())
         };
         findings.extend(bench::persist(once)?);
     }
-    findings.extend(bench::persist(|| command_line(&cargo, &bench.course.labs, written))?);
+    findings.extend(bench::persist(|| command_line(&boxwright, &bench.course.labs, written))?);
     say(format_args!(
         "{name} written: {}",
         if findings.is_empty() { "as it should be" } else { "not as it should be" }
@@ -107,14 +120,8 @@ pub fn state(bench: &mut Bench, State { name, written }: &State) -> Result<Vec<S
     Ok(findings.into_iter().map(|finding| format!("{name} written: {finding}")).collect())
 }
 
-fn command_line(cargo: &Cargo, labs: &[Lab], written: impl Fn(u8) -> bool) -> Result<Vec<String>> {
-    let program = match cargo.build_bin("boxwright")? {
-        Build::Ready { program, .. } => program,
-        Build::Failed { rendered } => {
-            return Ok(vec![format!("boxwright does not compile:\n{}", beginning(&rendered))]);
-        }
-    };
-    let start = |args: &[&str]| process::run(Command::new(&program).args(args), LIMIT).context("start boxwright");
+fn command_line(boxwright: &Path, labs: &[Lab], written: impl Fn(u8) -> bool) -> Result<Vec<String>> {
+    let start = |args: &[&str]| process::run(Command::new(boxwright).args(args), LIMIT).context("start boxwright");
     let mut findings = Vec::new();
     let before = host::snapshot()?;
     let plain = start(&["run", "--", "true"])?;
@@ -132,10 +139,10 @@ fn command_line(cargo: &Cargo, labs: &[Lab], written: impl Fn(u8) -> bool) -> Re
         let is_told = messages.iter().any(|message| finished.stderr.contains(message));
         match code(&finished) {
             Some(code) if messages.is_empty() && code == right => {}
-            Some(UNWRITTEN) if is_told => {}
+            Some(REFUSED) if is_told => {}
             _ if messages.is_empty() => findings.push(unexpected(&command, &finished, &format!("exit code {right}"))),
             _ => {
-                let expected = format!("exit code {UNWRITTEN}, \"{}\"", messages.join("\" or \""));
+                let expected = format!("exit code {REFUSED}, \"{}\"", messages.join("\" or \""));
                 findings.push(unexpected(&command, &finished, &expected));
             }
         }

@@ -54,7 +54,7 @@ pub fn all_in_one(bench: &mut Bench) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for lab in &bench.tested() {
         let who = format!("all in one, {}", lab.name());
-        findings.extend(bench::persist(|| Ok(pass(&who, &bench::test(&cargo, lab, None)?)))?);
+        findings.extend(bench::persist(|| Ok(pass(&who, &bench::test(&cargo, lab)?)))?);
     }
     Ok(findings)
 }
@@ -73,7 +73,7 @@ pub fn solved(course: &Course, solved: impl Fn(u8) -> bool) -> Result<BTreeMap<P
 pub fn starter_tests(bench: &mut Bench, lab: &Lab) -> Result<Vec<String>> {
     let files = solved(&bench.course, |_| false)?;
     let cargo = bench.arrange(false, files)?;
-    bench::persist(|| Ok(unwritten(lab, &bench::test(&cargo, lab, None)?)))
+    bench::persist(|| Ok(unwritten(lab, &bench::test(&cargo, lab)?)))
 }
 
 fn unwritten(lab: &Lab, attempt: &Attempt) -> Vec<String> {
