@@ -82,25 +82,31 @@ fn no_pivot_is_refused_with_a_reason() {
 fn a_container_has_a_session_keyring_of_its_own_unless_it_is_told_otherwise() {
     needs!(root);
     shielded(|| {
-        let mut bundle = Bundle::new("cat /proc/keys");
-        // Whatever the permissions of the file are.
-        let caps = json!(["CAP_DAC_OVERRIDE"]);
-        bundle.config["process"]["capabilities"] = json!({"bounding": caps, "effective": caps, "permitted": caps});
+        // One each: the kernel takes its time to remove a keyring, and until then it is to be seen.
+        let bundle = |command: &str| {
+            let mut bundle = Bundle::new(command);
+            // Whatever the permissions of the file are.
+            let caps = json!(["CAP_DAC_OVERRIDE"]);
+            bundle.config["process"]["capabilities"] = json!({"bounding": caps, "effective": caps, "permitted": caps});
+            bundle
+        };
         let ring = |bundle: &Bundle| format!("_ses.{}", bundle.id);
         let has = |text: &str, bundle: &Bundle| text.contains(&ring(bundle)[..ring(bundle).len().min(20)]);
-        let said = bundle.run().ok();
-        assert!(has(&said.out, &bundle), "{}", said.out);
-        let place = bundle.path.to_str().unwrap().to_owned();
-        let said = bundle.runbox(&["run", "--no-new-keyring", "--bundle", &place, &bundle.id]).ok();
-        assert!(!has(&said.out, &bundle), "{}", said.out);
+        let own = bundle("cat /proc/keys");
+        let said = own.run().ok();
+        assert!(has(&said.out, &own), "{}", said.out);
+        let callers = bundle("cat /proc/keys");
+        let place = callers.path.to_str().unwrap();
+        let said = callers.runbox(&["run", "--no-new-keyring", "--bundle", place, &callers.id]).ok();
+        assert!(!has(&said.out, &callers), "{}", said.out);
 
-        bundle.config["process"]["args"] = json!(["sleep", "600"]);
-        bundle.create().ok();
-        bundle.tell("start").ok();
-        let said = bundle.runbox(&["exec", &bundle.id, "cat", "/proc/keys"]).ok();
-        let own: Vec<_> = said.out.lines().filter(|line| has(line, &bundle)).collect();
-        assert_eq!(own.len(), 1, "it is in the container's, not in one more: {own:?}");
-        end(&bundle);
+        let joined = bundle("sleep 600");
+        joined.create().ok();
+        joined.tell("start").ok();
+        let said = joined.runbox(&["exec", &joined.id, "cat", "/proc/keys"]).ok();
+        let seen: Vec<_> = said.out.lines().filter(|line| has(line, &joined)).collect();
+        assert_eq!(seen.len(), 1, "it is in the container's, not in one more: {seen:?}");
+        end(&joined);
     });
 }
 
