@@ -21,6 +21,7 @@ use boxwright::steps::{cpu, lifecycle};
 use model::plan::hooks::Hooks;
 use model::{Cgroup, Claim, Config, Container, Message, Oci, Plan, State, StateDir, Status, write_config};
 use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid};
 use serde::Serialize;
@@ -207,21 +208,27 @@ fn task2_paused() {
     needs!(cgroup = freezer);
     task2_every_moment_of_a_life();
     Shield::new().cgroup().run(|| {
-        let it = Put { lives: true, held: false, at_the_door: false, made: true }.container();
-        let group = it.with_group();
-        boxwright::steps::limits::freeze(&group).expect("lab 08: freeze");
-        let seen = it.found();
-        let told = lifecycle::status(&seen);
-        boxwright::steps::limits::thaw(&group).expect("lab 08: thaw");
-        drop(it);
-        cpu::remove(&group).expect("lab 07: remove");
-        check!(
-            told == Status::Paused,
-            expected: "paused, for a container whose cgroup is frozen",
-            seen: told,
-            likely: "is_frozen(): a paused process is alive, and not at the door",
-            read: TASKS,
-        );
+        for at_the_door in [false, true] {
+            let it = Put { lives: true, held: false, at_the_door, made: true }.container();
+            let group = it.with_group();
+            boxwright::steps::limits::freeze(&group).expect("lab 08: freeze");
+            let seen = it.found();
+            let told = lifecycle::status(&seen);
+            boxwright::steps::limits::thaw(&group).expect("lab 08: thaw");
+            drop(it);
+            cpu::remove(&group).expect("lab 07: remove");
+            check!(
+                told == Status::Paused,
+                expected: "paused, for a container whose cgroup is frozen",
+                seen: told,
+                likely: if at_the_door {
+                    "is_frozen() comes before the door: a start would let in a process that cannot take a step, and wait for it"
+                } else {
+                    "is_frozen(): a paused process is alive, and not at the door"
+                },
+                read: TASKS,
+            );
+        }
     });
 }
 
@@ -451,6 +458,69 @@ fn task4_a_state_is_replaced_not_rewritten() {
 }
 
 #[test]
+fn task4_the_pid_file_last() {
+    task4_hooks_between();
+    task4_a_state_is_replaced_not_rewritten();
+    shielded(|| {
+        let mut bundle = Bundle::new();
+        let (waits, go, kept) = (dir().join("waits"), dir().join("go"), dir().join("kept"));
+        bundle.hook(
+            "createRuntime",
+            &format!("echo > {}; until [ -e {} ]; do sleep 0.01; done", waits.display(), go.display()),
+        );
+        fs::write(bundle.pid_file(), "the old").expect("a file");
+        fs::hard_link(bundle.pid_file(), &kept).expect("a link");
+        let creating = start_child(|| bundle.create());
+        eventually("the hook is called", || waits.exists());
+        // From here on, one queue for both directories: it keeps the order.
+        let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).expect("inotify_init1");
+        for directory in [states().directory(&bundle.id), dir()] {
+            let changes = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO;
+            watch.add_watch(&directory, changes).expect("inotify_add_watch");
+        }
+        fs::write(go, "").expect("a file");
+        assert_eq!(creating.wait().value.map(|created| created.is_ok()), Some(true), "create");
+        let changed: Vec<_> = watch.read_events().expect("read").into_iter().filter_map(|event| event.name).collect();
+        let first = |name: &str| changed.iter().position(|it| *it == *name);
+        let (noted, told) = (first("state.json"), first(&format!("pid-{}", bundle.id)));
+        check!(
+            noted.is_some() && told.is_some() && noted < told,
+            expected: "the state to say that the container is made, and then its PID file",
+            seen: format!("{changed:?}"),
+            likely: "the PID file was there before the container was noted as made: who waits for that file sends `start` at once",
+            read: TASKS,
+        );
+        let kept = fs::read_to_string(&kept).unwrap_or_default();
+        check!(
+            kept == "the old",
+            expected: "a reader that has opened an old PID file to see all of it",
+            seen: format!("{kept:?}"),
+            likely: "the PID file was written in place: who waits for it may read half a number, or none",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task4_a_pid_file_that_cannot_be_written() {
+    task4_a_failure_takes_all_of_it_back();
+    shielded(|| {
+        let mut bundle = Bundle::new();
+        bundle.hook("createRuntime", "cat STATE > LOG");
+        fs::create_dir(bundle.pid_file()).expect("a directory where the file should be");
+        let created = bundle.create();
+        let (lives, left) = (bundle.has_process(), bundle.found().is_some());
+        check!(
+            matches!(created, Some(Err(_))) && !lives && !left,
+            expected: "an error when the PID file cannot be written, and neither process nor name to be left",
+            seen: format!("{}; process: {lives}, name: {left}", shown(created.as_ref())),
+            likely: "the PID file is a step that can fail: nothing is let go, and nothing kept, before it",
+            read: TASKS,
+        );
+    });
+}
+
+#[test]
 fn task4_a_failure_takes_all_of_it_back() {
     task4_hooks_between();
     shielded(|| {
@@ -464,11 +534,9 @@ fn task4_a_failure_takes_all_of_it_back() {
             likely: "an error of a hook ends create: lead_to_the_door() returns what its closure has failed with",
             read: RULES,
         );
-        let state: Option<State> = fs::read(bundle.log()).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let lives = state.as_ref().is_some_and(State::is_alive);
-        let left = bundle.found().is_some();
+        let (lives, left) = (bundle.has_process(), bundle.found().is_some());
         check!(
-            state.is_some() && !lives && !left && !bundle.pid_file().exists(),
+            !lives && !left && !bundle.pid_file().exists(),
             expected: "neither process, nor name, nor PID file to be left",
             seen: format!("process: {lives}, name: {left}, PID file: {}", bundle.pid_file().exists()),
             likely: "what was kept too early is not taken back: first, the cgroup and the claim are let go at the very end",
@@ -573,6 +641,22 @@ fn task5_not_while_it_is_being_made() {
             expected: "the start to go on when create is done",
             seen: format!("returned: {done}, let in: {:?}", it.log()),
             likely: "what was looked at before the wait is old: states.hold(id) looks after it",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task5_nobody_comes_between() {
+    task5_not_while_it_is_being_made();
+    shielded(|| {
+        let it = AtDoor::new("1.2.0", &[("poststart", "flock -n $(dirname STATE)/lock true || echo held >> LOG")]);
+        assert_eq!(within(|| it.start()), Some(Ok(0)));
+        check!(
+            it.log().contains("held"),
+            expected: "the lock to be held until start is done",
+            seen: "a poststart hook could take it",
+            likely: "the hold was dropped at once: `_` is no name, and keeps nothing. `let (container, _hold) = …` holds until the end",
             read: RULES,
         );
     });
@@ -895,6 +979,18 @@ fn run_a_life() {
             seen: format!("{state}; command started: {}", bundle.has_started()),
             likely: "create, task 4, and status, task 2",
             read: RULES,
+        );
+        let group = bundle.found().expect("the container").cgroup().expect("its groups").paths();
+        let is_in = |path: &PathBuf| {
+            let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+            processes.lines().any(|line| line == pid.to_string())
+        };
+        check!(
+            group.iter().all(is_in),
+            expected: "its first process in its group, in each hierarchy",
+            seen: format!("not in all of {group:?}"),
+            likely: "the group was made, and Materials::gather() was not told of it",
+            read: TASKS,
         );
         bundle.runbox(&["start", &bundle.id]).ok();
         eventually("the command runs", || bundle.has_started());
@@ -1243,6 +1339,12 @@ impl Bundle {
 
     fn has_started(&self) -> bool {
         dir().join(&self.id).join("rootfs/started").exists()
+    }
+
+    /// Whether the process lives that a hook, `cat STATE > LOG`, has seen.
+    fn has_process(&self) -> bool {
+        let state = fs::read(self.log()).expect("a hook notes the state");
+        serde_json::from_slice::<State>(&state).expect("a state").is_alive()
     }
 
     fn hook(&mut self, kind: &str, script: &str) {
