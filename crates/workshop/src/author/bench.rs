@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use testkit::SLOWNESS;
 
 use super::bodies::{self, Bodies};
 use super::tree::Tree;
@@ -167,9 +168,12 @@ pub fn persist(mut check: impl FnMut() -> Result<Vec<String>>) -> Result<Vec<Str
     check()
 }
 
-/// Builds and runs the tests of `lab`, and looks at the host before and after.
+/// Builds and runs the tests of `lab`, and looks at the host before and after. With patience: what is right waits for nothing in vain.
 pub fn test(cargo: &Cargo, lab: &Lab) -> Result<Attempt> {
-    run(cargo, &lab.name(), |_| Ok(()))
+    run(cargo, &lab.name(), |command| {
+        command.env(SLOWNESS, "3");
+        Ok(())
+    })
 }
 
 /// The same with any test program, started as `prepare` wants it.
