@@ -33,7 +33,7 @@ pub struct Bench {
     /// By the lab and the text that stood in place of its solution.
     tried: HashMap<(u8, String), Rc<Attempt>>,
     /// What can be tried without a build for each; `None` for a lab where one of them does not compile.
-    bodies: HashMap<u8, Option<Rc<Bodies>>>,
+    bodies: HashMap<u8, Option<Bodies>>,
     /// By lab, its test program, built with every lab written.
     programs: BTreeMap<u8, PathBuf>,
 }
@@ -100,17 +100,7 @@ impl Bench {
 
     /// The same, whatever came of it before.
     fn attempt_anew(&mut self, lab: &Lab, text: String) -> Result<Rc<Attempt>> {
-        let mut attempt = None;
-        if let Some((number, together)) = self.together(lab, &text)? {
-            let cargo = self.arrange(true, BTreeMap::from([(lab.solution(), together)]))?;
-            attempt = Some(run(&cargo, &lab.name(), |command| bodies::choose(command.get_program().as_ref(), number))?);
-            if let Some(Attempt { outcome: Outcome::Broken(_), .. }) = attempt {
-                say(format_args!("{}: its bodies do not compile together, so each is built alone", lab.name()));
-                self.bodies.insert(lab.number, None);
-                attempt = None;
-            }
-        }
-        let attempt = match attempt {
+        let attempt = match self.attempt_together(lab, &text)? {
             Some(attempt) => attempt,
             None => test(&self.arrange(true, BTreeMap::from([(lab.solution(), text.clone())]))?, lab)?,
         };
@@ -119,14 +109,24 @@ impl Bench {
         Ok(attempt)
     }
 
-    /// For a text that is one body in place of one region: the body's number, and the solution with all of them.
-    fn together(&mut self, lab: &Lab, text: &str) -> Result<Option<(u64, String)>> {
+    /// The same in the program with all of the lab's bodies; `None` for a text that is none of these, and when they do not compile.
+    fn attempt_together(&mut self, lab: &Lab, text: &str) -> Result<Option<Attempt>> {
         if !self.bodies.contains_key(&lab.number) {
             let bodies = Bodies::of(&self.course.root, lab, &self.solution(lab)?)?;
-            self.bodies.insert(lab.number, Some(Rc::new(bodies)));
+            self.bodies.insert(lab.number, Some(bodies));
         }
         let bodies = self.bodies[&lab.number].as_ref();
-        Ok(bodies.and_then(|bodies| Some((bodies.number(text)?, bodies.text.clone()))))
+        let Some((number, all)) = bodies.and_then(|bodies| Some((bodies.number(text)?, bodies.text.clone()))) else {
+            return Ok(None);
+        };
+        let cargo = self.arrange(true, BTreeMap::from([(lab.solution(), all)]))?;
+        let attempt = run(&cargo, &lab.name(), |command| bodies::choose(command.get_program().as_ref(), number))?;
+        if matches!(attempt.outcome, Outcome::Broken(_)) {
+            say(format_args!("{}: its bodies do not compile together, so each is built alone", lab.name()));
+            self.bodies.insert(lab.number, None);
+            return Ok(None);
+        }
+        Ok(Some(attempt))
     }
 
     /// The test programs of every lab, built with every lab written, and kept where no build comes by. In them, whatever starts

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::variant::{Place, Variant};
 use crate::course::Lab;
-use crate::exercise::Solution;
+use crate::exercise::{Exercise, Solution};
 
 /// What stands before the number in a program, and in no other file by chance.
 const MARK: [u64; 2] = [0x9d3c_51e7_0b6f_28a4, 0x64f1_c8d2_973e_a05b];
@@ -31,19 +31,23 @@ impl Bodies {
     /// One of their files cannot be read or is none.
     pub fn of(root: &Path, lab: &Lab, solution: &Solution) -> Result<Self> {
         let mut bodies: Vec<(u8, String)> = Vec::new();
+        let mut texts = Vec::new();
         let mistakes = Variant::mistakes(root, &lab.mistakes())?;
         for variant in mistakes.into_iter().chain(Variant::alternatives(root, &lab.alternatives())?) {
             if let Place::Task(task) = variant.place {
-                bodies.push((task, variant.body.trim_matches('\n').to_owned()));
+                texts.push(variant.in_place(solution)?);
+                bodies.push((task, variant.body));
             }
         }
-        bodies.extend(solution.exercises.iter().map(|exercise| (exercise.task, exercise.nothing.clone())));
-        let alone = |(number, (task, body)): (u64, &(u8, String))| Some((solution.with_body(*task, body)?, number));
-        let numbers = (1..).zip(&bodies).filter_map(alone).collect();
+        for Exercise { task, nothing, .. } in &solution.exercises {
+            texts.extend(solution.with_body(*task, nothing));
+            bodies.push((*task, nothing.clone()));
+        }
+        let numbers = texts.into_iter().zip(1..).collect();
         let mut text = solution.replaced(|exercise| {
             let mut choice = String::from("match BODY[2].load(std::sync::atomic::Ordering::Relaxed) {\n");
             for (number, (_, body)) in (1..).zip(&bodies).filter(|(_, (task, _))| *task == exercise.task) {
-                _ = writeln!(choice, "{number}_u64 => {{\n{body}\n}}");
+                _ = writeln!(choice, "{number}_u64 => {{\n{}\n}}", body.trim_matches('\n'));
             }
             _ = writeln!(choice, "_ => {{\n{}\n}}\n}}", exercise.body);
             Some(choice)
