@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
@@ -12,9 +13,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use engine::media_type::{INDEXES, MANIFESTS};
 use model::image::Digest;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
+use serde_json::{Value, json};
 use testkit::{Random, Rootfs, Shield, dir, needs};
 
 const NAME: &str = "127.0.0.1:5000/me/web:1";
@@ -137,6 +140,67 @@ fn forget_and_pull_by_digest(digest: &str, id: &str) {
     let pinned = format!("127.0.0.1:5000/me/web@{digest}");
     assert_eq!(said(&["pull", "--quiet", &pinned]), format!("{id}\n"));
     boxwright(&["inspect", &pinned]).success().stdout(contains(&pinned));
+}
+
+#[test]
+fn of_an_index_comes_the_image_for_the_platform_alone() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        let (id, many, none) = (image(), "127.0.0.1:5000/me/web:many", "127.0.0.1:5000/me/web:none");
+        let own = engine::Platform::own().arch.to_string();
+        boxwright(&["run", "--name", "other", NAME, "sh", "-c", "echo other >/file"]).success();
+        let other = said(&["commit", "other", "127.0.0.1:5000/me/web:other"]).trim().to_owned();
+        boxwright(&["rm", "other"]).success();
+        let own = line_of_index(NAME, json!({"os": "linux", "architecture": own}));
+        let others = [
+            line_of_index("127.0.0.1:5000/me/web:other", json!({"os": "linux", "architecture": "s390x"})),
+            line_of_index(NAME, json!({"os": "linux", "architecture": "arm", "variant": "v6"})),
+        ];
+        put_index("many", &[&others[..], &[own]].concat());
+        put_index("none", &others);
+        boxwright(&["rmi", "127.0.0.1:5000/me/web:other"]).success();
+        forget();
+
+        assert_eq!(said(&["pull", "--quiet", many]), format!("{id}\n"));
+        boxwright(&["run", "--rm", many, "cat", "/file"]).success().stdout("from afar\n");
+        // Of the others nothing has come: a manifest, a configuration, and a layer.
+        assert_eq!(files(&dir().join("data/store/blobs")).len(), 3);
+        for platform in ["linux/arm/v7", "linux/ppc64le"] {
+            let words =
+                contains(format!("nothing for {platform}, ")).and(contains("linux/s390x, linux/arm/v6, linux/"));
+            let told = words.and(contains("\n").count(1));
+            boxwright(&["pull", "--platform", platform, many]).code(predicate::ne(0)).stdout("").stderr(told);
+        }
+        let words = contains("nothing for linux/").and(contains("this is there: linux/s390x, linux/arm/v6\n"));
+        boxwright(&["pull", none]).code(predicate::ne(0)).stdout("").stderr(words);
+        boxwright(&["images", "--quiet", "--no-trunc"]).success().stdout(format!("{id}\n"));
+        assert_eq!(said(&["pull", "--quiet", "--platform", "linux/s390x", many]), format!("{other}\n"));
+        boxwright(&["run", "--rm", many, "cat", "/file"]).success().stdout("other\n");
+        assert_eq!(said(&["pull", "--quiet", "--platform", "linux/arm", many]), format!("{id}\n"));
+    });
+}
+
+/// Pushes the image, and answers how an index names it for a platform.
+fn line_of_index(name: &str, platform: Value) -> Value {
+    let pushed = said(&["push", name]);
+    let words: Vec<_> = pushed.split_whitespace().collect();
+    let [_, "digest:", digest, "size:", bytes] = words[..] else { panic!("{pushed}") };
+    let size: u64 = bytes.parse().unwrap();
+    json!({"mediaType": MANIFESTS[0], "digest": digest, "size": size, "platform": platform})
+}
+
+/// Gives the registry an index under a tag, as a builder for many platforms does.
+fn put_index(tag: &str, lines: &[Value]) {
+    let text = json!({"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": lines}).to_string();
+    let (kind, bytes) = (INDEXES[0], text.len());
+    let head = format!("PUT /v2/me/web/manifests/{tag} HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nConnection: close\r\n");
+    let head = format!("{head}Content-Type: {kind}\r\nContent-Length: {bytes}\r\n\r\n");
+    let mut registry = TcpStream::connect("127.0.0.1:5000").unwrap();
+    registry.write_all((head + &text).as_bytes()).unwrap();
+    let mut answer = String::new();
+    registry.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
 #[test]

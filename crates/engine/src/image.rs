@@ -250,8 +250,15 @@ fn choose(index: &ImageIndex, platform: &Platform) -> Result<Descriptor> {
     let there: Vec<_> = all
         .iter()
         .filter_map(|it| it.platform().as_ref())
-        .map(|it| format!("{}/{}", it.os(), it.architecture()))
+        .map(|it| written(it.os(), it.architecture(), it.variant().as_ref()))
         .collect();
-    let why = format!("there is nothing for linux/{}, and this is there: {}", platform.arch, there.join(", "));
+    let asked = written(&Os::Linux, &platform.arch, platform.variant.as_ref());
+    let why = format!("there is nothing for {asked}, and this is there: {}", there.join(", "));
     refuse("choose the platform", "--platform", why)
+}
+
+/// As `--platform` takes it.
+fn written(os: &Os, arch: &Arch, variant: Option<&String>) -> String {
+    let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+    format!("{os}/{arch}{variant}")
 }
