@@ -11,7 +11,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use boxwright::runtime::btrfs;
@@ -20,9 +19,9 @@ use model::layer::{Marks, Overlay};
 use model::plan::Driver;
 use model::{During, Error, Result};
 use nix::mount::{MntFlags, umount2};
-use nix::sys::statvfs::statvfs;
-use nix::unistd::{geteuid, syncfs};
-use testkit::Shield;
+use nix::unistd::geteuid;
+use testkit::disk::command;
+use testkit::{Disk, Shield};
 
 const ROUNDS: usize = 7;
 const MB: u64 = 1 << 20;
@@ -40,27 +39,15 @@ fn main() {
 }
 
 /// A file system of its own, with what the layers lie on.
-struct Place {
-    directory: PathBuf,
-}
+struct Place(Disk);
 
 impl Place {
-    fn mount(kind: &str, options: &[&str]) -> Result<Place> {
-        let (disk, directory) = (testkit::dir().join(format!("{kind}.img")), testkit::dir().join(kind));
-        File::create(&disk).and_then(|file| file.set_len(1024 * MB)).during("make", disk.display())?;
-        fs::create_dir(&directory).during("mkdir", directory.display())?;
-        let (disk, at) = (disk.display().to_string(), directory.display().to_string());
-        command(&format!("mkfs.{kind}"), &[&["-q"], options, &[&disk]].concat())?;
-        command("mount", &["-o", "loop", &disk, &at])?;
-        Ok(Place { directory })
-    }
-
     fn image(&self) -> PathBuf {
-        self.directory.join("image")
+        self.0.path().join("image")
     }
 
     fn files(&self) -> PathBuf {
-        self.directory.join("files")
+        self.0.path().join("files")
     }
 
     fn fill(&self) -> Result<()> {
@@ -74,22 +61,13 @@ impl Place {
         }
         SIZES_MB.iter().try_for_each(|size| write(&self.files().join(size.to_string()), size * MB))
     }
-
-    /// What is taken of it.
-    fn bytes(&self) -> Result<u64> {
-        let name = self.directory.display();
-        syncfs(File::open(&self.directory).during("open", &name)?).during("syncfs", &name)?;
-        let seen = statvfs(&self.directory).during("statvfs", &name)?;
-        Ok((seen.blocks() - seen.blocks_free()) * seen.fragment_size())
-    }
 }
 
 fn measure() -> Result<String> {
     if !geteuid().is_root() {
         return Err(Error::invalid("the user", geteuid().to_string(), "root, for a file system of its own"));
     }
-    let ext4 = Place::mount("ext4", &["-E", "lazy_itable_init=0,lazy_journal_init=0"])?;
-    let btrfs = Place::mount("btrfs", &[])?;
+    let [ext4, btrfs] = [Disk::mount("ext4", 1024 * MB)?, Disk::mount("btrfs", 1024 * MB)?].map(Place);
     for subvolume in [btrfs.image(), btrfs.files()] {
         command("btrfs", &["-q", "subvolume", "create", &subvolume.display().to_string()])?;
     }
@@ -112,9 +90,6 @@ fn measure() -> Result<String> {
     ] {
         table += &one(name, driver, place)?;
     }
-    for place in [ext4, btrfs] {
-        umount2(&place.directory, MntFlags::empty()).during("umount", place.directory.display())?;
-    }
     Ok(table
         + "made in: a layer of that many files; 1 MB …: one byte is appended to a file of that size; takes: on the disk\n")
 }
@@ -124,24 +99,24 @@ fn one(name: &str, driver: Driver, place: &Place) -> Result<String> {
     let (mut made, mut takes) = (Vec::new(), Vec::new());
     let mut writes = SIZES_MB.map(|_| Vec::new());
     let mut after = Vec::new();
-    let layer = place.directory.join("layer");
+    let layer = place.0.path().join("layer");
     for _ in 0..ROUNDS {
-        let before = place.bytes()?;
+        let before = place.0.used_bytes()?;
         let start = Instant::now();
         make(driver, &place.image(), &layer)?;
         made.push(start.elapsed());
-        takes.push(place.bytes()?.saturating_sub(before));
+        takes.push(place.0.used_bytes()?.saturating_sub(before));
         remove(driver, &layer)?;
 
         let merged = make(driver, &place.files(), &layer)?;
-        let mut before = place.bytes()?;
+        let mut before = place.0.used_bytes()?;
         for (size, times) in SIZES_MB.iter().zip(&mut writes) {
-            before = place.bytes()?;
+            before = place.0.used_bytes()?;
             let start = Instant::now();
             append(&merged.join(size.to_string()))?;
             times.push(start.elapsed());
         }
-        after.push(place.bytes()?.saturating_sub(before));
+        after.push(place.0.used_bytes()?.saturating_sub(before));
         remove(driver, &layer)?;
     }
     let mut line = format!("{name:<18}{:>12}{:>10}", ms(fastest(made)), mb(median(takes)));
@@ -189,12 +164,6 @@ fn write(path: &Path, bytes: u64) -> Result<()> {
     let mut file = File::create(path).during("create", path.display())?;
     let piece: Vec<u8> = (0..16 << 10).map(|byte| (byte % 251) as u8).collect();
     (0..bytes / piece.len() as u64).try_for_each(|_| file.write_all(&piece)).during("write", path.display())
-}
-
-fn command(program: &str, arguments: &[&str]) -> Result<()> {
-    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status().during("start", program)?;
-    let failed = || Error::invalid("the command", format!("{program} {}", arguments.join(" ")), "one that works here");
-    status.success().then_some(()).ok_or_else(failed)
 }
 
 fn total() -> u64 {

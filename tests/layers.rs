@@ -16,7 +16,8 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
-use testkit::{Rootfs, Shield, dir, needs, shielded};
+use testkit::disk::command;
+use testkit::{Disk, Rootfs, Shield, dir, needs, shielded};
 
 const PROGRAMS: [&str; 8] = ["sh", "cat", "ls", "rm", "mkdir", "chmod", "chown", "touch"];
 
@@ -287,26 +288,21 @@ fn where_nothing_can_be_marked_the_container_gets_a_copy() {
 fn a_btrfs_snapshot_shares_what_is_not_written() {
     needs!(root, program = "mkfs.btrfs");
     Shield::new().deadline(Duration::from_secs(30)).run(|| {
-        let (image, disk) = (dir().join("image"), dir().join("btrfs"));
-        fs::File::create(&image).unwrap().set_len(128 << 20).unwrap();
-        fs::create_dir(&disk).unwrap();
-        succeeds("mkfs.btrfs", &["-q", image.to_str().unwrap()]);
-        succeeds("mount", &["-o", "loop", image.to_str().unwrap(), disk.to_str().unwrap()]);
+        let own = Disk::mount("btrfs", 128 << 20).unwrap();
+        let disk = own.path();
         let (root, data) = (disk.join("root"), disk.join("data"));
-        succeeds("btrfs", &["-q", "subvolume", "create", root.to_str().unwrap()]);
+        command("btrfs", &["-q", "subvolume", "create", root.to_str().unwrap()]).unwrap();
         Rootfs::build(&root, &PROGRAMS).unwrap();
         fs::write(root.join("etc/motd"), "of the image\n").unwrap();
         fs::write(root.join("large"), vec![7; 8 << 20]).unwrap();
-        nix::unistd::sync();
-        let before = (tree(&root), used(&disk));
+        let before = (tree(&root), own.used_bytes().unwrap());
         let flags = "--name box --storage-driver btrfs";
         run_in(&data, &root, flags, "cat /etc/motd; echo more > /etc/motd; rm /tmp -r; touch /new")
             .success()
             .stdout("of the image\n")
             .stderr(is_empty());
         assert!(tree(&root) == before.0, "DIR is not as it was");
-        nix::unistd::sync();
-        let more = used(&disk).saturating_sub(before.1);
+        let more = own.used_bytes().unwrap().saturating_sub(before.1);
         assert!(more < 4 << 20, "{more} bytes more: the 8 MiB file was copied");
         let boxwright = |args: &str| {
             let mut command = testkit::boxwright!();
@@ -321,19 +317,7 @@ fn a_btrfs_snapshot_shares_what_is_not_written() {
         let subvolume = || contains("--storage-driver").and(contains("a btrfs subvolume")).and(contains("\n").count(1));
         run_in(&data, &disk.join("plain"), "--storage-driver btrfs", "true").code(2).stderr(subvolume());
         run_in(&dir().join("data"), &root, "--storage-driver btrfs", "true").code(2).stderr(subvolume());
-        umount2(&disk, MntFlags::empty()).unwrap();
     });
-}
-
-fn succeeds(program: &str, args: &[&str]) {
-    let output = Command::new(program).args(args).output().unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// How many bytes of a file system are in use.
-fn used(path: &Path) -> u64 {
-    let seen = nix::sys::statvfs::statvfs(path).unwrap();
-    (seen.blocks() - seen.blocks_free()) * seen.fragment_size()
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! - [`refused_at_first`]: what the kernel says seldom, said by the test; [`meanwhile`]: what happens seldom, done by it.
 //! - [`check!`], [`Explained`]: failure messages that teach.
 //! - [`needs!`]: what a test needs of the machine, declared.
-//! - [`Rootfs`]: a root file system from this machine's own programs.
+//! - [`Rootfs`]: a root file system from this machine's own programs; [`Disk`]: a file system to put it on.
 //! - [`bpf`]: filters for system calls, run without a kernel; [`filtered`]: by the kernel.
 //! - [`Random`]: numbers that a failed test can have again.
 
@@ -14,6 +14,7 @@ pub mod bpf;
 mod cgroup;
 mod children;
 pub mod damage;
+pub mod disk;
 mod failure;
 pub mod filtered;
 mod frame;
@@ -35,6 +36,7 @@ mod user;
 pub use audit::Finding;
 pub use cgroup::{PREFIX as CGROUP_PREFIX, cgroup_dirs};
 pub use children::{Child, Running, in_child, launch, observe, start_child};
+pub use disk::Disk;
 pub use failure::Failure;
 pub use host::{dir, disk_dir, host_mqueue, remove_tree};
 pub use inside::{Inside, Mount, inside, moves_only, namespaces};
