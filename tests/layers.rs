@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use testkit::disk::command;
+use testkit::files::{self, File};
 use testkit::{Disk, Rootfs, Shield, dir, needs, shielded};
 
 const PROGRAMS: [&str; 8] = ["sh", "cat", "ls", "rm", "mkdir", "chmod", "chown", "touch"];
@@ -79,23 +80,8 @@ fn layers() -> Vec<String> {
     names
 }
 
-/// Every file of a tree: mode, owner, time and content.
-fn tree(root: &Path) -> BTreeMap<PathBuf, (u32, u32, i64, i64, Vec<u8>)> {
-    let mut files = BTreeMap::new();
-    let mut left = vec![root.to_owned()];
-    while let Some(path) = left.pop() {
-        let metadata = fs::symlink_metadata(&path).unwrap();
-        let content = match metadata.file_type() {
-            kind if kind.is_dir() => {
-                left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-                Vec::new()
-            }
-            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
-            _ => fs::read(&path).unwrap(),
-        };
-        files.insert(path, (metadata.mode(), metadata.uid(), metadata.mtime(), metadata.mtime_nsec(), content));
-    }
-    files
+fn tree(root: &Path) -> BTreeMap<PathBuf, File> {
+    files::tree(root).unwrap()
 }
 
 fn overlays() -> usize {

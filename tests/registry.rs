@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -18,12 +16,9 @@ use model::image::Digest;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
 use serde_json::{Value, json};
-use testkit::{Random, Rootfs, Shield, dir, needs};
+use testkit::{Random, Rootfs, Shield, dir, files, needs, start_and_kill, start_silent};
 
 const NAME: &str = "127.0.0.1:5000/me/web:1";
-/// How often boxwright is killed: BOXWRIGHT_KILLS, or so often.
-const KILLS: u64 = 10;
-
 /// A registry, ended with the value.
 struct Registry(Child);
 
@@ -90,16 +85,16 @@ fn image() -> String {
 }
 
 /// Every blob of a registry, and every layer of a store, by its path.
-fn files(below: &Path) -> Vec<PathBuf> {
+fn paths(below: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(below).unwrap().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    entries.flat_map(|path| if path.is_dir() { paths(&path) } else { vec![path] }).collect()
 }
 
 /// Removes the image and all that only it needs.
 fn forget() {
     boxwright(&["rmi", NAME]).success();
     boxwright(&["system", "prune", "--all", "--force"]).success();
-    assert_eq!(files(&dir().join("data/store/blobs")), Vec::<PathBuf>::new());
+    assert_eq!(paths(&dir().join("data/store/blobs")), Vec::<PathBuf>::new());
 }
 
 fn shield() -> Shield {
@@ -165,7 +160,7 @@ fn of_an_index_comes_the_image_for_the_platform_alone() {
         assert_eq!(said(&["pull", "--quiet", many]), format!("{id}\n"));
         boxwright(&["run", "--rm", many, "cat", "/file"]).success().stdout("from afar\n");
         // Of the others nothing has come: a manifest, a configuration, and a layer.
-        assert_eq!(files(&dir().join("data/store/blobs")).len(), 3);
+        assert_eq!(paths(&dir().join("data/store/blobs")).len(), 3);
         for platform in ["linux/arm/v7", "linux/ppc64le"] {
             let words =
                 contains(format!("nothing for {platform}, ")).and(contains("linux/s390x, linux/arm/v6, linux/"));
@@ -212,7 +207,7 @@ fn what_is_not_what_its_digest_says_is_refused() {
         boxwright(&["push", NAME]).success();
         forget();
         // The largest is the layer. As many bytes, and one of them another one.
-        let blobs = files(&storage().join("docker/registry/v2/blobs"));
+        let blobs = paths(&storage().join("docker/registry/v2/blobs"));
         let layer = blobs.into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
         let mut content = fs::read(&layer).unwrap();
         let middle = content.len() / 2;
@@ -221,12 +216,12 @@ fn what_is_not_what_its_digest_says_is_refused() {
         let digest = layer.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
         boxwright(&["pull", NAME]).code(predicate::ne(0)).stdout("").stderr(contains(digest.clone()));
         boxwright(&["images", "--quiet"]).success().stdout("");
-        assert_eq!(files(&dir().join("data/store/incoming")), Vec::<PathBuf>::new());
+        assert_eq!(paths(&dir().join("data/store/incoming")), Vec::<PathBuf>::new());
         // Neither the layer nor a manifest that would need it.
-        let left = files(&dir().join("data/store/blobs"));
+        let left = paths(&dir().join("data/store/blobs"));
         assert!(left.len() <= 1 && !left.iter().any(|path| path.ends_with(&digest)), "{left:?}");
         boxwright(&["system", "prune", "--force"]).success();
-        assert_eq!(files(&dir().join("data/store/blobs")), Vec::<PathBuf>::new());
+        assert_eq!(paths(&dir().join("data/store/blobs")), Vec::<PathBuf>::new());
     });
 }
 
@@ -245,13 +240,13 @@ fn what_cannot_be_had_is_said() {
 #[test]
 fn whenever_boxwright_is_killed_the_store_is_whole_and_a_pull_ends_what_was_begun() {
     needs!(program = "docker-registry", program = "ip", program = "tar");
-    let kills = std::env::var("BOXWRIGHT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let kills = testkit::kills(10);
     Shield::new().deadline(Duration::from_secs(60 + 6 * kills)).run(move || {
         let _registry = Registry::start();
         let layers = push_three_layers();
         let begin = Instant::now();
         boxwright(&["pull", NAME]).success();
-        let most_us = begin.elapsed().as_micros() as u64;
+        let most = begin.elapsed();
         let commands: [&[&str]; 6] = [
             &["pull", NAME],
             &["pull", NAME],
@@ -268,13 +263,9 @@ fn whenever_boxwright_is_killed_the_store_is_whole_and_a_pull_ends_what_was_begu
                 "commit" => drop(boxwright(&["run", "--name", "made", NAME, "sh", "-c", "echo >/etc/made"]).success()),
                 _ => {}
             }
-            let start = || command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             // Whoever pulls the same, and is not killed, takes over.
-            let other = (args[0] == "pull" && random.below(2) == 0).then(start);
-            let mut child = start();
-            sleep(Duration::from_micros(random.below(most_us)));
-            child.kill().unwrap();
-            child.wait().unwrap();
+            let other = (args[0] == "pull" && random.below(2) == 0).then(|| start_silent(&mut command(args)));
+            start_and_kill(&mut command(args), most, &mut random);
             if let Some(mut other) = other {
                 assert!(other.wait().unwrap().success(), "beside a killed {args:?}");
             }
@@ -311,22 +302,9 @@ fn layers() -> Vec<PathBuf> {
 }
 
 /// The mode and the content of every file.
-fn tree(below: &Path) -> BTreeMap<PathBuf, (u32, Digest)> {
-    let mut seen = BTreeMap::new();
-    let mut open = vec![below.join("diff")];
-    while let Some(path) = open.pop() {
-        let file = fs::symlink_metadata(&path).unwrap();
-        let content = match file.file_type() {
-            kind if kind.is_dir() => {
-                open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-                Vec::new()
-            }
-            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_vec(),
-            _ => fs::read(&path).unwrap(),
-        };
-        seen.insert(path, (file.mode(), Digest::of(&content)));
-    }
-    seen
+fn tree(layer: &Path) -> BTreeMap<PathBuf, (u32, Digest)> {
+    let files = files::tree(&layer.join("diff")).unwrap().into_iter();
+    files.map(|(path, file)| (path, (file.mode, file.content))).collect()
 }
 
 /// What has its name is whole; a pull makes good what is missing; and what was not finished goes with the next prune.
@@ -337,7 +315,7 @@ fn verify(layers: &BTreeMap<PathBuf, BTreeMap<PathBuf, (u32, Digest)>>, after: &
     }
     let same = |path: &PathBuf| layers.get(path).is_none_or(|whole| *whole == tree(path));
     assert_eq!(self::layers().into_iter().find(|path| !same(path)), None, "a layer is another after {after:?}");
-    for blob in files(&dir().join("data/store/blobs")) {
+    for blob in paths(&dir().join("data/store/blobs")) {
         let digest = Digest::of(&fs::read(&blob).unwrap()).hex();
         assert!(blob.ends_with(digest), "{} has other content after {after:?}", blob.display());
     }
@@ -352,6 +330,6 @@ fn verify(layers: &BTreeMap<PathBuf, BTreeMap<PathBuf, (u32, Digest)>>, after: &
     boxwright(&["system", "prune", "--force"]).success();
     let is_unfinished = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with('.');
     let entries = fs::read_dir(dir().join("data/store/layers")).unwrap().map(|entry| entry.unwrap().path());
-    assert_eq!(entries.filter(is_unfinished).chain(files(&dir().join("data/store/incoming"))).next(), None);
+    assert_eq!(entries.filter(is_unfinished).chain(paths(&dir().join("data/store/incoming"))).next(), None);
     assert_eq!(self::layers().len(), layers.len(), "after {after:?}");
 }

@@ -3,21 +3,17 @@
 
 #![cfg(feature = "solutions")]
 
-use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty, is_match, starts_with};
-use testkit::{Random, Rootfs, Shield, dir, needs, shielded};
+use testkit::{Random, Rootfs, Shield, dir, needs, shielded, start_and_kill, start_silent};
 
 const PROGRAMS: [&str; 9] = ["sh", "cat", "echo", "id", "ls", "rm", "mkdir", "touch", "env"];
-/// How often boxwright is killed; the suite has time for few.
-const KILLS: &str = "BOXWRIGHT_KILLS";
-
 fn store() -> PathBuf {
     dir().join("data/store")
 }
@@ -203,7 +199,7 @@ fn two_that_load_one_image_share_the_work() {
         let file = dir().join("image.tar").display().to_string();
         boxwright(&["save", "-o", &file, "base"]).success();
         boxwright(&["rmi", "base"]).success();
-        let all: Vec<_> = (0..4).map(|_| start(&["load", "-i", &file])).collect();
+        let all: Vec<_> = (0..4).map(|_| start_silent(&mut command(&["load", "-i", &file]))).collect();
         for mut load in all {
             assert!(load.wait().unwrap().success());
         }
@@ -212,37 +208,39 @@ fn two_that_load_one_image_share_the_work() {
     });
 }
 
-fn start(args: &[&str]) -> std::process::Child {
+fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boxwright"));
-    command.env("BOXWRIGHT_DATA", dir().join("data")).args(args).stdin(Stdio::null());
-    command.stdout(File::create("/dev/null").unwrap()).stderr(File::create("/dev/null").unwrap()).spawn().unwrap()
+    command.env("BOXWRIGHT_DATA", dir().join("data")).args(args);
+    command
 }
 
 #[test]
 fn whenever_boxwright_is_killed_the_store_works_and_is_swept() {
-    let kills: u64 = env::var(KILLS).ok().and_then(|count| count.parse().ok()).unwrap_or(12);
+    let kills = testkit::kills(16);
     Shield::new().deadline(Duration::from_secs(60 + kills * 3)).run(move || {
         import(&["CMD [\"echo\", \"whole\"]"]);
         let file = dir().join("image.tar").display().to_string();
         boxwright(&["save", "-o", &file, "base"]).success();
         boxwright(&["run", "--name", "made", "base", "touch", "/etc/more"]).success();
         let mut random = Random::new();
-        let words: [&[&str]; 6] = [
+        let words: [&[&str]; 7] = [
             &["load", "-i", &file],
             &["commit", "made", "committed"],
             &["rmi", "-f", "committed"],
+            &["tag", "base", "other"],
             &["run", "--rm", "base"],
             &["run", "--rm", "--storage-driver", "vfs", "base"],
             &["system", "prune", "-f", "-a"],
         ];
         for _ in 0..kills {
-            let chosen = random.of(&words);
-            let mut child = start(chosen);
-            std::thread::sleep(Duration::from_millis(random.below(120)));
-            let _ = child.kill();
-            child.wait().unwrap();
-            verify(&file, chosen);
+            let chosen = *random.of(&words);
+            start_and_kill(&mut command(chosen), Duration::from_millis(120), &mut random);
+            // Else the next one meets what is left.
+            if random.below(2) == 0 {
+                verify(&file, chosen);
+            }
         }
+        verify(&file, &["load"]);
     });
 }
 

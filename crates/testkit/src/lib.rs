@@ -6,6 +6,7 @@
 //! - [`check!`], [`Explained`]: failure messages that teach.
 //! - [`needs!`]: what a test needs of the machine, declared.
 //! - [`Rootfs`]: a root file system from this machine's own programs; [`Disk`]: a file system to put it on.
+//! - [`files`]: all that there is to see of a tree of them. [`kills`]: programs that are killed at any moment.
 //! - [`bpf`]: filters for system calls, run without a kernel; [`filtered`]: by the kernel.
 //! - [`Random`]: numbers that a failed test can have again.
 
@@ -16,11 +17,13 @@ mod children;
 pub mod damage;
 pub mod disk;
 mod failure;
+pub mod files;
 pub mod filtered;
 mod frame;
 mod host;
 pub mod injury;
 mod inside;
+mod kills;
 mod lesson;
 pub mod needs;
 mod patience;
@@ -40,6 +43,7 @@ pub use disk::Disk;
 pub use failure::Failure;
 pub use host::{dir, disk_dir, host_mqueue, remove_tree};
 pub use inside::{Inside, Mount, inside, moves_only, namespaces};
+pub use kills::{KILLS, kills, start_and_kill, start_silent};
 pub use lesson::{Explained, teach};
 pub use patience::{SLOWNESS, patience};
 pub use random::{Random, SEED};
