@@ -1,11 +1,14 @@
 //! `cargo lab plot`: containers of the finished runtime, measured from outside, and drawn.
 //!
-//! The book shows two of these pictures; whoever does not believe them draws them again.
+//! The book shows these pictures; whoever does not believe them draws them again.
 
 mod container;
+mod copy_up;
 mod cpu;
+mod layers;
 mod memory;
 mod picture;
+mod store;
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,6 +28,10 @@ pub enum Subject {
     Cpu,
     /// Memory: up to the limit, and what happens there
     Memory,
+    /// Disk and time of 100 containers of one image, by storage driver; a minute or two, as root
+    Layers,
+    /// The first write to a file of the image, by its size and the storage driver; as root
+    CopyUp,
 }
 
 impl Subject {
@@ -32,6 +39,8 @@ impl Subject {
         match self {
             Subject::Cpu => "cpu",
             Subject::Memory => "memory",
+            Subject::Layers => "layers",
+            Subject::CopyUp => "copy-up",
         }
     }
 }
@@ -47,18 +56,22 @@ struct Outcome {
 /// Measures `subject` in containers of the reference, and writes the picture to `output`, else below `target/plots`.
 ///
 /// # Errors
-/// There is no cgroup here that the caller may use (the text says how to get one), or a container did not start.
+/// There is no cgroup here that the caller may use (the text says how to get one), it takes root, a program is not there, or a
+/// container did not start.
 pub fn run(course: &Course, subject: Subject, output: Option<PathBuf>) -> Result<()> {
     // Before minutes are spent on building.
     match subject {
         Subject::Cpu => cpu::check()?,
         Subject::Memory => memory::check()?,
+        Subject::Layers | Subject::CopyUp => store::check()?,
     }
     let boxwright = demo::build(&course.root)?;
     anstream::println!("{DIM}measuring; whatever else runs on this machine is seen in the picture{DIM:#}");
     let outcome = match subject {
         Subject::Cpu => cpu::run(&boxwright)?,
         Subject::Memory => memory::run(&boxwright)?,
+        Subject::Layers => layers::run(&boxwright)?,
+        Subject::CopyUp => copy_up::run(&boxwright)?,
     };
     let path = output.unwrap_or_else(|| course.root.join("target/plots").join(format!("{}.svg", subject.name())));
     if let Some(directory) = path.parent() {

@@ -80,7 +80,7 @@ impl Drop for Container {
 }
 
 /// Where the reference keeps the state of containers.
-fn states() -> std::path::PathBuf {
+pub fn states() -> std::path::PathBuf {
     std::env::var_os("BOXWRIGHT_ROOT").map_or_else(StateDir::default_root, Into::into)
 }
 

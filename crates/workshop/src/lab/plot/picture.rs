@@ -110,7 +110,7 @@ impl Panel {
         all.push(stroke(&[(FIELD.left, y(self.y.0)), (FIELD.left, bottom), (right, bottom)], SLATE, 1.2).into());
 
         let ends = self.lines.iter().map(|line| line.points.last().map_or(bottom, |point| y(point.1)));
-        let heights = apart(ends.collect());
+        let heights = apart(ends.collect(), bottom);
         for (line, height) in self.lines.iter().zip(heights) {
             let (colour, width) = match line.style {
                 Style::Solid => (BLUE, 2.0),
@@ -138,6 +138,13 @@ impl Panel {
     }
 }
 
+/// An axis with room for `most`, and a tick at every so many: 1, 2 or 5, or a tenfold of these.
+pub fn axis(most: f64, counts: &'static str) -> Axis {
+    let power = 10_f64.powf((most.max(4.0) / 4.0).log10().floor());
+    let step = [5.0, 2.0, 1.0].into_iter().map(|digit| digit * power).find(|step| step * 4.0 <= most).unwrap_or(power);
+    ((most / step).ceil() * step, step, counts)
+}
+
 fn ticks((end, step, _): Axis) -> Vec<f64> {
     let mut ticks = vec![0.0];
     while let Some(next) = ticks.last().map(|last| last + step).filter(|next| *next <= end) {
@@ -146,14 +153,19 @@ fn ticks((end, step, _): Axis) -> Vec<f64> {
     ticks
 }
 
-/// Where labels stand that want to stand at `heights`, in the same order: no two closer than a line of text.
-fn apart(heights: Vec<f64>) -> Vec<f64> {
+/// Where labels stand that want to stand at `heights`, in the same order: no two closer than a line of text, and none below
+/// `bottom`, where the axis has its own.
+fn apart(heights: Vec<f64>, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..heights.len()).collect();
     order.sort_by(|&one, &other| heights[one].total_cmp(&heights[other]));
     let mut placed = heights;
-    for pair in 1..order.len() {
-        let (above, below) = (placed[order[pair - 1]], placed[order[pair]]);
-        placed[order[pair]] = below.max(above + LABEL_HEIGHT);
+    for pair in order.windows(2) {
+        placed[pair[1]] = placed[pair[1]].max(placed[pair[0]] + LABEL_HEIGHT);
+    }
+    let mut lowest = bottom;
+    for &label in order.iter().rev() {
+        placed[label] = placed[label].min(lowest);
+        lowest = placed[label] - LABEL_HEIGHT;
     }
     placed
 }
@@ -216,8 +228,16 @@ mod tests {
 
     #[test]
     fn labels_stand_apart_and_keep_their_order() {
-        assert_eq!(apart(vec![100.0, 50.0, 101.0]), [100.0, 50.0, 117.0]);
-        assert_eq!(apart(vec![10.0, 10.0]), [10.0, 27.0]);
+        assert_eq!(apart(vec![100.0, 50.0, 101.0], 200.0), [100.0, 50.0, 117.0]);
+        assert_eq!(apart(vec![10.0, 10.0], 200.0), [10.0, 27.0]);
+        assert_eq!(apart(vec![200.0, 199.0, 90.0], 200.0), [200.0, 183.0, 90.0]);
+    }
+
+    #[test]
+    fn an_axis_has_room_and_round_ticks() {
+        for (most, end, step) in [(890.0, 1000.0, 200.0), (70.0, 70.0, 10.0), (100.0, 100.0, 20.0), (4.5, 5.0, 1.0)] {
+            assert_eq!(axis(most, ""), (end, step, ""), "{most}");
+        }
     }
 
     #[test]
