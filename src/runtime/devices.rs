@@ -17,7 +17,7 @@ use std::{fs, ptr};
 
 use model::cgroup::{Part, Version};
 use model::plan::{DeviceAccess, DeviceRule};
-use model::{Cgroup, During, Error, Result, borrowed_userns};
+use model::{Cgroup, During, Error, Result, borrowed_userns, ids};
 use nix::errno::Errno;
 use program::{Instruction, program};
 
@@ -45,8 +45,7 @@ pub fn limit(group: &Cgroup, rules: &[DeviceRule]) -> Result<()> {
 /// Whether `error` tells of a caller for whom there are no rules: one without a group to set them in, or whose powers,
 /// if any, end with a user namespace. The machine's own root is never among them when the kernel refuses.
 pub fn is_not_ours(error: &Error) -> bool {
-    let is_whole_machine = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
-    let owns_all = || fs::read_to_string("/proc/self/uid_map").is_ok_and(is_whole_machine);
+    let owns_all = || fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| ids::are_machines(&map));
     let refused = error.errno() == Some(Errno::EPERM);
     matches!(error, Error::NoController { .. }) || (refused && (borrowed_userns::is_needed() || !owns_all()))
 }

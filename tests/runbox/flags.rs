@@ -37,6 +37,17 @@ pub fn with_files(args: &[&str], files: &[File]) -> (bool, String) {
 }
 
 #[test]
+fn who_is_root_in_a_user_namespace_alone_keeps_state_in_the_users_directory() {
+    shielded(|| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", env!("CARGO_BIN_EXE_runbox"), "list", "--quiet"]);
+        let output = command.env("XDG_RUNTIME_DIR", dir().join("tmp")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(dir().join("tmp/runbox").is_dir());
+    });
+}
+
+#[test]
 fn preserve_fds_gives_the_command_those_descriptors_and_no_other() {
     needs!(root);
     shielded(|| {

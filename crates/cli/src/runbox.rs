@@ -25,7 +25,7 @@ pub struct Flags {
 /// What stands before the command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Where the state of containers is kept [default: /run/runbox for root, else $XDG_RUNTIME_DIR/runbox, or
+    /// Where the state of containers is kept [default: /run/runbox for the machine's root, else $XDG_RUNTIME_DIR/runbox, or
     /// /tmp/runbox-UID]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,

@@ -76,6 +76,12 @@ pub fn outside(map: &[IdRange], inside: u32) -> Option<u32> {
     range.outside.checked_add(inside - range.inside)
 }
 
+/// Whether `/proc/PID/uid_map` is that of the machine's own user namespace: any other maps fewer ids, or others.
+#[must_use]
+pub fn are_machines(uid_map: &str) -> bool {
+    uid_map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

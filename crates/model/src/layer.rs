@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{During, Result};
+use crate::ids;
 use crate::tree::place;
 
 /// The layers of one overlay.
@@ -43,12 +44,10 @@ impl Marks {
         })
     }
 
-    /// Those of the overlays that a process can mount whose `/proc/PID/uid_map` is `uid_map`: a user namespace other than the
-    /// machine's own maps fewer ids, or others.
+    /// Those of the overlays that a process can mount whose `/proc/PID/uid_map` is `uid_map`.
     #[must_use]
     pub fn of(uid_map: &str) -> Self {
-        let is_machines = uid_map.split_whitespace().eq(["0", "0", "4294967295"]);
-        if is_machines { Marks::Trusted } else { Marks::User }
+        if ids::are_machines(uid_map) { Marks::Trusted } else { Marks::User }
     }
 }
 

@@ -9,13 +9,14 @@ mod template;
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use boxwright::runtime::making::{Looker, Order};
 use boxwright::runtime::{bundle, found, own_program, settings, signals};
 use boxwright::steps::{self, lifecycle, limits};
 use cli::runbox::{Command, Create, Flags, Global, Run};
-use model::{Error, Result, StateDir, exit};
+use model::{Error, Result, StateDir, exit, ids};
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
@@ -80,11 +81,13 @@ fn words(error: &Error) -> String {
     }
 }
 
-/// Where state goes when nobody says.
+/// Where state goes when nobody says. A rootless engine calls from a user namespace of its own: whoever is root there alone is not
+/// at home in /run.
 fn default_root() -> PathBuf {
-    match (geteuid(), env::var_os("XDG_RUNTIME_DIR")) {
+    let of_machine = || fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| ids::are_machines(&map));
+    match (geteuid(), env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty())) {
+        (user, Some(directory)) if !user.is_root() || !of_machine() => PathBuf::from(directory).join("runbox"),
         (user, _) if user.is_root() => "/run/runbox".into(),
-        (_, Some(directory)) if !directory.is_empty() => PathBuf::from(directory).join("runbox"),
         (user, _) => format!("/tmp/runbox-{user}").into(),
     }
 }
