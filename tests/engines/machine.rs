@@ -3,17 +3,20 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use testkit::needs::program;
 use testkit::{Rootfs, patience};
 
 /// One of them, and its daemons, if it has any; the last is ended first.
 pub struct Machine {
     directory: TempDir,
+    /// How to get to where the client is, if it is elsewhere.
+    entrance: Vec<String>,
     client: Vec<String>,
     daemons: Vec<Child>,
     groups_before: Vec<PathBuf>,
@@ -27,26 +30,44 @@ pub struct Said {
 }
 
 const RUNBOX: &str = env!("CARGO_BIN_EXE_runbox");
+const IMAGE: &str = "localhost/image:latest";
 
 impl Machine {
     fn new() -> Machine {
         let directory = tempfile::tempdir().unwrap();
-        let programs = ["sh", "cat", "id", "ls", "readlink", "sleep", "true"];
+        let mut programs = vec!["sh", "cat", "id", "ls", "readlink", "sleep", "true"];
+        // Whoever needs it says so.
+        programs.extend(program("busybox").then_some("busybox"));
         Rootfs::build(directory.path().join("rootfs"), &programs).unwrap();
-        Machine { directory, client: Vec::new(), daemons: Vec::new(), groups_before: groups() }
+        Machine { directory, entrance: Vec::new(), client: Vec::new(), daemons: Vec::new(), groups_before: groups() }
     }
 
-    /// podman, which has no daemon.
+    /// podman, which has no daemon. It is root's, or a user's.
     pub fn podman() -> Machine {
         let mut machine = Machine::new();
         // More than these a machine without CAP_SYS_RESOURCE cannot give.
         let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
-        fs::write(machine.path("containers.conf"), limits).unwrap();
+        let others = format!("[network]\nnetwork_backend = \"netavark\"\n[engine]\ninfra_image = {IMAGE:?}\n");
+        fs::write(machine.path("containers.conf"), limits.to_owned() + &others).unwrap();
         let (root, run, tmp) = (machine.path("root"), machine.path("run"), machine.path("tmp"));
         let client = ["podman", "--root", &root, "--runroot", &run, "--tmpdir", &tmp, "--cgroup-manager", "cgroupfs"];
         let client =
             client.into_iter().chain(["--events-backend", "file", "--storage-driver", "vfs", "--runtime", RUNBOX]);
         machine.client = client.map(str::to_owned).collect();
+        machine
+    }
+
+    /// podman in a network of its own, and a firewall of its own: what it makes there ends with them.
+    pub fn podman_in_a_network() -> Machine {
+        let mut machine = Machine::podman();
+        // Below /run, podman, netavark and iptables meet with those of all networks.
+        let script = "ip link set lo up && mount -t tmpfs none /run && exec sleep 600";
+        let mut network = Command::new("unshare");
+        network.args(["--net", "--mount", "--propagation", "private", "sh", "-c", script]);
+        machine.start(network);
+        let pid = machine.daemons[0].id();
+        until("it is there", || fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n"));
+        machine.entrance = ["nsenter", "--target", &pid.to_string(), "--net", "--mount"].map(str::to_owned).into();
         machine
     }
 
@@ -97,7 +118,8 @@ impl Machine {
         self.daemons.push(daemon.spawn().unwrap());
     }
 
-    fn path(&self, name: &str) -> String {
+    /// The path of something of its own.
+    pub fn path(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }
 
@@ -116,19 +138,26 @@ impl Machine {
         RUNBOX
     }
 
-    /// An image with that root file system: its name.
-    pub fn image(&self) -> String {
+    /// An image with that root file system: its name. Who says nothing else has it wait.
+    pub fn image(&self) -> &'static str {
         let archive = self.path("image.tar");
-        let made = Command::new("tar").args(["-C", self.rootfs(), "-cf", &archive, "."]).status().unwrap();
+        let owner = ["--owner", "0", "--group", "0"];
+        let made = Command::new("tar").args(owner).args(["-C", self.rootfs(), "-cf", &archive, "."]).status().unwrap();
         assert!(made.success());
-        self.tell(&["import", &archive, "localhost/image:latest"]).ok();
-        "localhost/image:latest".into()
+        self.tell(&["import", "--change", r#"CMD ["sleep", "600"]"#, &archive, IMAGE]).ok();
+        IMAGE
     }
 
     /// The client with these arguments.
     pub fn tell(&self, args: &[&str]) -> Said {
-        let mut command = Command::new(&self.client[0]);
-        command.args(&self.client[1..]).args(args);
+        self.beside(&self.client.iter().map(String::as_str).chain(args.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// Another command, where the client is.
+    pub fn beside(&self, command: &[&str]) -> Said {
+        let words: Vec<&str> = self.entrance.iter().map(String::as_str).chain(command.iter().copied()).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         self.wait(command)
     }
 
@@ -158,6 +187,8 @@ impl Machine {
         // Files, not pipes: nobody waits for what a container that goes on has open.
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         command.env("CONTAINERS_CONF", self.path("containers.conf"));
+        // Where a user's podman keeps what root's keeps in /run.
+        command.env("HOME", self.directory()).env("XDG_RUNTIME_DIR", self.directory());
         let status = command.status().unwrap();
         let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
         Said { code: status.code().unwrap_or(-1), out: text(out), err: text(err) }
@@ -166,6 +197,17 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        // Then nobody has ended what the test started.
+        if panicking() && self.client[0] == "podman" {
+            self.tell(&["pod", "rm", "--all", "--force", "--time", "0"]);
+            self.tell(&["rm", "--all", "--force", "--time", "0"]);
+        }
+        // A user's podman leaves a process, which holds the namespaces for the next.
+        let holder = fs::read_to_string(self.path("tmp/pause.pid")).ok().and_then(|pid| pid.trim().parse().ok());
+        if let Some(holder) = holder {
+            let _ = kill(Pid::from_raw(holder), Signal::SIGKILL);
+            until("it has ended", || has_ended(holder));
+        }
         for daemon in self.daemons.iter_mut().rev() {
             let _ = kill(Pid::from_raw(daemon.id().cast_signed()), Signal::SIGTERM);
             let _ = daemon.wait();

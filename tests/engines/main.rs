@@ -3,6 +3,8 @@
 //! Not under a shield: they are daemons and their helpers, and what they do is theirs. What a test starts it ends, by PID.
 
 mod machine;
+mod podman;
+mod rootless;
 
 use machine::{Machine, has_ended};
 use serial_test::serial;
@@ -103,12 +105,12 @@ fn podman_shares_the_namespaces_of_a_pod() {
     needs!(root, program = "podman", program = "conmon");
     let podman = Machine::podman();
     let image = podman.image();
-    let pause = ["--infra-image", &image, "--infra-command", "sleep 600"];
+    let pause = ["--infra-image", image, "--infra-command", "sleep 600"];
     podman.tell(&[&["pod", "create", "--name", "p", "--network", "none"], &pause[..]].concat()).ok();
-    podman.tell(&["run", "-d", "--pod", "p", "--name", "first", &image, "sleep", "600"]).ok();
+    podman.tell(&["run", "-d", "--pod", "p", "--name", "first", image, "sleep", "600"]).ok();
     let kinds = ["/proc/self/ns/ipc", "/proc/self/ns/net", "/proc/self/ns/uts"];
     let first = podman.tell(&[&["exec", "first", "readlink"], &kinds[..]].concat()).ok().out;
-    let other = podman.tell(&[&["run", "--rm", "--pod", "p", &image, "readlink"], &kinds[..]].concat()).ok().out;
+    let other = podman.tell(&[&["run", "--rm", "--pod", "p", image, "readlink"], &kinds[..]].concat()).ok().out;
     assert_eq!((first.lines().count(), first), (3, other));
     podman.tell(&["pod", "rm", "--force", "--time", "0", "p"]).ok();
 }
@@ -154,11 +156,11 @@ fn dockerd_runs_execs_updates_pauses_and_stops() {
     needs!(root, cgroup = pids, program = "containerd", program = "dockerd", program = "docker");
     let docker = Machine::docker();
     let image = docker.image();
-    let said = docker.tell(&["run", "--rm", "--network", "none", &image, "sh", "-c", "id -u; exit 3"]);
+    let said = docker.tell(&["run", "--rm", "--network", "none", image, "sh", "-c", "id -u; exit 3"]);
     assert_eq!((said.code, &said.out[..]), (3, "0\n"), "{}", said.err);
-    let said = docker.tell(&["run", "--rm", "--network", "none", &image, "/not/there"]);
+    let said = docker.tell(&["run", "--rm", "--network", "none", image, "/not/there"]);
     assert_eq!(said.code, 127, "{}", said.err);
-    docker.tell(&["run", "-d", "--name", "box", "--network", "none", "--memory", "64m", &image, "sleep", "600"]).ok();
+    docker.tell(&["run", "-d", "--name", "box", "--network", "none", "--memory", "64m", image, "sleep", "600"]).ok();
     let said = docker.tell(&["exec", "box", "sh", "-c", "id -u; exit 4"]);
     assert_eq!((said.code, &said.out[..]), (4, "0\n"), "{}", said.err);
     docker.tell(&["update", "--memory", "80m", "--memory-swap", "100m", "box"]).ok();
