@@ -19,6 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::unistd::Pid;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -116,13 +117,20 @@ impl StateDir {
     /// [`Error::Os`] with ENOENT when there is none.
     pub fn container(&self, id: &str) -> Result<Container> {
         let directory = self.directory(crate::plan::checked_name(id)?);
-        if !directory.is_dir() {
+        // Not known to be gone is not gone: `delete --force` would call it done.
+        let is_there = match fs::metadata(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            metadata => metadata.during("stat", directory.display())?.is_dir(),
+        };
+        if !is_there {
             return Err(no_such(id));
         }
-        // Killed before its first word: it has a name and nothing else.
-        let nobody =
-            State { pid: 0, oci: Some(Oci::default()), ..State::new(id, nix::unistd::Pid::this(), Vec::new()) };
-        let state = state::read(&directory).unwrap_or(nobody);
+        let state = match state::read(&directory) {
+            Err(error) if error.errno().is_some_and(|errno| errno != Errno::ENOENT) => return Err(error),
+            // Killed before its first word: it has a name and nothing else.
+            Err(_) => State { pid: 0, oci: Some(Oci::default()), ..State::new(id, Pid::this(), Vec::new()) },
+            Ok(state) => state,
+        };
         Ok(Container { state, directory, is_ours: false })
     }
 
@@ -148,7 +156,11 @@ impl StateDir {
         lock.lock().during("flock", path.display())?;
         // Again: it may have been removed while this waited, and a new one of the name may have another lock.
         let container = Container { is_ours: true, ..self.container(id)? };
-        let is_same = fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|own| same_file(&now, &own)));
+        let own = lock.metadata().during("stat", path.display())?;
+        let is_same = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            now => same_file(&now.during("stat", path.display())?, &own),
+        };
         if is_same { Ok((container, Hold { _lock: lock })) } else { Err(no_such(id)) }
     }
 

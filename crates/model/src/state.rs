@@ -391,10 +391,13 @@ fn open(all: &[Noted]) -> Result<Cgroup> {
             None => Part::open(&group.path),
         };
         match part {
-            // What has the name by now may be another's.
-            Ok(part) if fstat(&part).ok().map(|file| file.st_ino) == group.inode => parts.push(part),
+            Ok(part) => {
+                let inode = fstat(&part).during("stat", group.path.display())?.st_ino;
+                // What has the name by now may be another's.
+                parts.extend((Some(inode) == group.inode).then_some(part));
+            }
             Err(error) if error.errno() != Some(nix::errno::Errno::ENOENT) => return Err(error),
-            _ => {}
+            Err(_) => {}
         }
     }
     Ok(Cgroup::from(parts))

@@ -135,7 +135,10 @@ impl Part {
     /// [`Error::Os`] when a group cannot be read.
     pub fn tree(&self) -> Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
-        let Ok(metadata) = fs::metadata(&self.path) else { return Ok(paths) };
+        let metadata = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(paths),
+            metadata => metadata.during("stat", self.path.display())?,
+        };
         // A directory has a link from each directory in it; two are its name and its own `.`. Some file systems do not count.
         if metadata.nlink() != 2 {
             for child in self.children()? {
