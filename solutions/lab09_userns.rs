@@ -138,9 +138,8 @@ pub fn create(maps: &IdMaps) -> Result<OwnedFd> {
         ForkResult::Child => {
             drop((told, end));
             let errno = unshare(CloneFlags::CLONE_NEWUSER).err().map_or(0, |errno| errno as u8);
-            let _ = (&tell).write_all(&[errno]);
-            // Until the parent has opened the namespace, or is dead.
-            let _ = waits.read(&mut [0]);
+            // Until the parent has opened the namespace, or is dead. One that has not been told waits itself.
+            let _ = (&tell).write_all(&[errno]).and_then(|()| waits.read(&mut [0]).map(drop));
             // SAFETY: _exit ends the process and takes an integer. Whatever has a destructor is the parent's too.
             unsafe { libc::_exit(0) }
         }
