@@ -70,7 +70,10 @@ impl AtTheDoor<'_> {
     /// # Errors
     /// [`model::Error::Os`].
     pub fn tell_the_maker(&mut self) -> Result<()> {
-        self.line.take().map_or(Ok(()), |maker| maker.is_there())
+        // First the look: as long as the line is there, what goes wrong is told.
+        self.line.as_ref().map_or(Ok(()), ChildEnd::is_there)?;
+        *self.line = None;
+        Ok(())
     }
 
     /// The socket, bound and listening, to which whoever starts the container connects.

@@ -64,7 +64,8 @@ pub fn hear(told: OwnedFd, child: Pid) -> Result<Vec<u8>> {
     Ok(said)
 }
 
-/// The error in what a process said that has not done its work.
+/// The error in what a process said that has not done its work: nothing, when it was killed, panicked, or could not write.
 pub fn refusal(said: &[u8]) -> Error {
-    Message::from_bytes(said).unwrap_or_else(|| Message::panicked("a step panicked")).into_error()
+    let in_words = || Message::panicked("a process on the way to it has ended without a word");
+    Message::from_bytes(said).unwrap_or_else(in_words).into_error()
 }

@@ -10,6 +10,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use boxwright::runtime::making::{Looker, Order};
@@ -21,7 +22,6 @@ use nix::errno::Errno;
 use nix::unistd::geteuid;
 
 /// Obeys what `parse` reads, and tells what went wrong: the exit code.
-#[expect(clippy::print_stderr, reason = "this is where errors are printed, once")]
 pub fn main(parse: impl FnOnce() -> Flags) -> i32 {
     // Of these commands a process goes where it is not trusted. It starts again for that: before the command line is read, which is
     // not to be done twice, so that a container that only has such a name costs one exec(2) in vain.
@@ -29,13 +29,13 @@ pub fn main(parse: impl FnOnce() -> Flags) -> i32 {
     if env::args_os().any(goes_in)
         && let Err(error) = own_program::seal()
     {
-        eprintln!("runbox: {error}");
+        say(&error);
         return 1;
     }
     let Flags { global, command } = parse();
     obey(&global, command).unwrap_or_else(|error| {
         let words = words(&error);
-        eprintln!("runbox: {words}");
+        say(&words);
         log::write(&global, "error", &words);
         match exit::code(&error) {
             exit::UNWRITTEN => exit::UNWRITTEN,
@@ -123,11 +123,15 @@ fn run(flags: Run, global: &Global, states: &StateDir) -> Result<i32> {
     started.and(code)
 }
 
+/// Errors are printed here, once. Where nobody can be told, the exit code is all there is.
+fn say(words: &impl Display) {
+    let _ = writeln!(io::stderr(), "runbox: {words}");
+}
+
 /// Tells what went wrong and changed nothing.
-#[expect(clippy::print_stderr, reason = "they are printed once, here")]
 fn warn(global: &Global, messages: &[impl Display]) {
     for message in messages {
-        eprintln!("runbox: warning: {message}");
+        say(&format_args!("warning: {message}"));
         log::write(global, "warning", &message.to_string());
     }
 }
