@@ -94,7 +94,7 @@ pub fn start(id: &str, states: &StateDir) -> Result<Vec<Error>> {
 /// # Errors
 /// ENOENT when it is not there; that its first process has ended.
 pub fn kill(id: &str, signal: i32, all: bool, states: &StateDir) -> Result<()> {
-    todo!("lab 16, task 6: states.container(id), without waiting for others; all: pidfd::signal_all() to its cgroup(), of a stopped one too; else refuse() unless its first process is alive; pidfd::signal()")
+    todo!("lab 16, task 6: states.container(id), without waiting for others; all: pidfd::signal_all(), of a stopped one too; else refuse() unless its first process is alive; pidfd::signal()")
 }
 
 /// Removes what is left of a container that has ended; with `force` one that has not, or is half-made, too. What goes wrong with hooks

@@ -168,7 +168,7 @@ pub fn start(id: &str, states: &StateDir) -> Result<Vec<Error>> {
 /// # Errors
 /// ENOENT when it is not there; that its first process has ended.
 pub fn kill(id: &str, signal: i32, all: bool, states: &StateDir) -> Result<()> {
-    // task 6: states.container(id), without waiting for others; all: pidfd::signal_all() to its cgroup(), of a stopped one too; else refuse() unless its first process is alive; pidfd::signal()
+    // task 6: states.container(id), without waiting for others; all: pidfd::signal_all(), of a stopped one too; else refuse() unless its first process is alive; pidfd::signal()
     // Not held: a signal is for a container with which another command is busy, too.
     let container = states.container(id)?;
     // Of a stopped one too: what a first process without a PID namespace has left.
@@ -176,7 +176,7 @@ pub fn kill(id: &str, signal: i32, all: bool, states: &StateDir) -> Result<()> {
     if !container.state.is_alive() && !has_others {
         return refuse(&container, "kill", "container not running");
     }
-    if all { pidfd::signal_all(&container.cgroup()?, signal) } else { pidfd::signal(&container.state, signal) }
+    if all { pidfd::signal_all(&container, signal) } else { pidfd::signal(&container.state, signal) }
     // end task
 }
 

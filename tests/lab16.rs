@@ -827,10 +827,10 @@ fn task6_all_of_them() {
                 },
                 seen: format!("{killed:?}; ended by {ended:?}"),
                 likely: match (lives, ended.1.is_none()) {
-                    (true, _) => "the first process alone was meant: with `all`, pidfd::signal_all() of its cgroup()",
+                    (true, _) => "the first process alone was meant: with `all`, pidfd::signal_all()",
                     (false, true) => "a container that is stopped was refused: without a PID namespace, its other processes live on, and `kill --all` \
                                       is how they are ended",
-                    (false, false) => "pidfd::signal_all() of its cgroup()",
+                    (false, false) => "pidfd::signal_all()",
                 },
                 read: RULES,
             );

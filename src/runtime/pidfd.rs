@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::{Duration, Instant};
 
-use model::{Cgroup, During, Result, State};
+use model::{Cgroup, Container, During, Result, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
@@ -50,8 +50,16 @@ pub fn signal(state: &State, signal: i32) -> Result<()> {
     open_first(state)?.map_or(Ok(()), |fd| send(&fd, signal, state.pid()))
 }
 
-/// Sends `signal` to every process of a group and the groups below it.
-pub fn signal_all(group: &Cgroup, signal: i32) -> Result<()> {
+/// Sends `signal` to every process of a container: of its cgroup and the groups below. Of one without a cgroup, as an ordinary user's may
+/// be, nobody knows more than the first process, whose end is the end of its PID namespace.
+///
+/// # Errors
+/// A process that may not be sent it; what is noted of the cgroup cannot be read.
+pub fn signal_all(container: &Container, signal: i32) -> Result<()> {
+    let group = container.cgroup()?;
+    if group.parts().is_empty() {
+        return self::signal(&container.state, signal);
+    }
     if signal == libc::SIGKILL {
         return group.kill();
     }

@@ -113,6 +113,27 @@ fn kill_sends_the_signal_by_name_or_number_to_the_containers_process() {
     });
 }
 
+/// In this shield no group can be made, as in an ordinary user's session.
+#[test]
+fn kill_all_of_a_container_without_a_cgroup_signals_its_first_process() {
+    needs!(root);
+    shielded(|| {
+        let bundle = Bundle::new("trap 'exit 3' TERM; echo > /ready; while :; do sleep 0.01; done");
+        bundle.create().ok();
+        bundle.tell("start").ok();
+        while !bundle.path.join("rootfs/ready").exists() {}
+        bundle.runbox(&["kill", "--all", &bundle.id, "TERM"]).ok();
+        bundle.wait_for("stopped");
+        bundle.tell("delete").ok();
+        let bundle = Bundle::new("sleep 600");
+        bundle.create().ok();
+        bundle.tell("start").ok();
+        bundle.runbox(&["kill", "--all", &bundle.id, "KILL"]).ok();
+        bundle.wait_for("stopped");
+        bundle.tell("delete").ok();
+    });
+}
+
 #[test]
 fn delete_of_a_container_that_is_not_stopped_is_an_error_and_has_no_effect() {
     needs!(root);

@@ -134,7 +134,7 @@ pub fn kill(id: &str, signal: i32, all: bool, states: &StateDir) -> Result<()> {
         (Status::Creating, _) if container.state.pid == 0 => refuse(&container, "kill", "container not running"),
         (Status::Stopped, false) => refuse(&container, "kill", "container not running"),
         (_, false) => pidfd::signal(&container.state, signal),
-        (_, true) => pidfd::signal_all(&container.cgroup()?, signal),
+        (_, true) => pidfd::signal_all(&container, signal),
     }
 }
 

@@ -118,9 +118,7 @@ pub fn kill(id: &str, signal: i32, all: bool, states: &StateDir) -> Result<()> {
     if !container.state.is_alive() && !is_over {
         return refuse(&container, "kill", "container not running");
     }
-    // One that got no group (an ordinary user's) has nobody in it: then the first process is all that is known.
-    let group = if all { Some(container.cgroup()?).filter(|group| !group.parts().is_empty()) } else { None };
-    group.map_or_else(|| pidfd::signal(&container.state, signal), |group| pidfd::signal_all(&group, signal))
+    if all { pidfd::signal_all(&container, signal) } else { pidfd::signal(&container.state, signal) }
 }
 
 pub fn delete(id: &str, force: bool, states: &StateDir) -> Result<Vec<Error>> {

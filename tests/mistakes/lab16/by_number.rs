@@ -15,4 +15,4 @@ if !all {
         false => refuse(&container, "kill", "container not running"),
     };
 }
-if all { pidfd::signal_all(&container.cgroup()?, signal) } else { pidfd::signal(&container.state, signal) }
+if all { pidfd::signal_all(&container, signal) } else { pidfd::signal(&container.state, signal) }

@@ -8,4 +8,4 @@ let container = states.container(id)?;
 if !container.state.is_alive() {
     return refuse(&container, "kill", "container not running");
 }
-if all { pidfd::signal_all(&container.cgroup()?, signal) } else { pidfd::signal(&container.state, signal) }
+if all { pidfd::signal_all(&container, signal) } else { pidfd::signal(&container.state, signal) }

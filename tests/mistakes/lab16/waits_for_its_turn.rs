@@ -8,4 +8,4 @@ let (container, _hold) = states.hold(id)?;
 if !container.state.is_alive() && !(all && status(&container) == Status::Stopped) {
     return refuse(&container, "kill", "container not running");
 }
-if all { pidfd::signal_all(&container.cgroup()?, signal) } else { pidfd::signal(&container.state, signal) }
+if all { pidfd::signal_all(&container, signal) } else { pidfd::signal(&container.state, signal) }
