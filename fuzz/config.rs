@@ -9,7 +9,11 @@ use model::{Config, Error};
 /// Panics when the text makes a plan that reaches out of its container, or two different ones.
 pub fn check(text: &[u8]) {
     let spec = match Config::read(text) {
-        Ok(config) => config.spec,
+        Ok(Config { spec, warnings }) => {
+            let are_lines = warnings.iter().all(|warning| !warning.contains(char::is_control));
+            assert!(are_lines, "not a line each: {warnings:?}");
+            spec
+        }
         Err(error) => return is_one_line(&error),
     };
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -5,7 +5,7 @@ use oci_spec::runtime::Spec;
 use serde_json::Value;
 
 use crate::caps::CapSet;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, in_one_line};
 
 /// A configuration, and what its reader should know.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ fn forget_unknown_capabilities(config: &mut Value, warnings: &mut Vec<String>) {
         let Some(names) = names else { continue };
         names.retain(|name| match name.as_str() {
             Some(name) if CapSet::named("a capability", name).is_err() => {
+                let name = in_one_line(name);
                 warnings.push(format!("process.capabilities.{set}: nobody knows {name}, and nobody gets it"));
                 false
             }

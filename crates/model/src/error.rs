@@ -111,7 +111,7 @@ impl<T, E: Into<io::Error>> During<T> for std::result::Result<T, E> {
 }
 
 /// What it was about may be a name that somebody else chose: no line of its own, and no word to the terminal.
-fn in_one_line(text: &str) -> String {
+pub(crate) fn in_one_line(text: &str) -> String {
     let safe = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(safe).collect()
 }
