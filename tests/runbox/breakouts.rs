@@ -1,7 +1,7 @@
 //! Ways out of a container that other runtimes had, each tried on runbox by a bundle that means harm, and in the same test where the
 //! one thing that stops it is not there: so each is known to bite.
 //!
-//! Elsewhere: CVE-2019-5736 and what came back of it, CVE-2020-14298 and CVE-2020-14300, in `own_program`, with lab 15's
+//! Elsewhere: CVE-2019-5736 and how it came back, CVE-2020-14298, in `own_program`, with lab 15's
 //! `task5_nobody_in_there_can_look_into_it` for a process that joins. What `boxwright run` does with the same, layer by layer, is
 //! in `tests/attacks`.
 
@@ -18,12 +18,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, RenameFlags, fcntl, renameat2};
 use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-use nix::unistd::setsid;
+use nix::unistd::{Pid, setsid};
 use serde_json::json;
 use testkit::{Rootfs, Shield, USER, dir, needs, random_name, shielded};
 
@@ -108,6 +110,59 @@ fn cve_2019_19921_proc_and_sys_where_a_link_of_the_image_leads() {
             assert!(seen.contains("/rootfs/volume "), "{seen}");
         }
     });
+}
+
+/// CVE-2016-9962, which came back as CVE-2020-14300: a process that joins a container has directories of the host open on its way, or is
+/// in one; root in there, who may trace it, gets to them by /proc/PID/fd and /proc/PID/cwd. It is held on its way here, at many points.
+#[test]
+fn cve_2020_14300_what_a_process_has_open_that_joins() {
+    needs!(root);
+    shielded(|| {
+        let (secrets, text) = secret();
+        let mut bundle = Bundle::new(
+            "while :; do cat /proc/[1-9]*/fd/*/secret /proc/[1-9]*/cwd/secret >> /seen 2>/dev/null; echo >> /looks; done",
+        );
+        give(&mut bundle, &["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]);
+        bundle.create().ok();
+        bundle.tell("start").ok();
+        let read = |name| fs::read_to_string(root(&bundle).join(name)).unwrap_or_default();
+        // Two, so that one begins after this.
+        let wait_for_looks = || {
+            let before = read("looks").len();
+            while read("looks").len() < before + 2 {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        for delay in 0..25 {
+            let mut exec = Command::new("sh");
+            exec.args(["-c", "exec 7<. \"$@\"", "sh", env!("CARGO_BIN_EXE_runbox"), "--root"]).arg(dir().join("state"));
+            let mut exec = exec.args(["exec", &bundle.id, "true"]).current_dir(&secrets).spawn().expect("start sh");
+            thread::sleep(Duration::from_micros(400 * delay));
+            let guests = children(exec.id());
+            // One that has ended meanwhile is no failure.
+            let send = |signal| guests.iter().filter(|pid| kill(**pid, signal).is_ok()).count();
+            if send(Signal::SIGSTOP) > 0 {
+                wait_for_looks();
+                send(Signal::SIGCONT);
+            }
+            exec.wait().expect("wait");
+        }
+        assert_eq!(read("seen"), "");
+        // One that closes nothing.
+        let mut joins = Command::new("nsenter");
+        joins.args(["--pid", "--mount", "--target", &bundle.state()["pid"].to_string(), "sleep", "600"]);
+        let mut joins = joins.stdin(File::open(&secrets).expect("a directory")).spawn().expect("start nsenter");
+        wait_for_looks();
+        end(&bundle);
+        joins.wait().expect("wait");
+        assert!(read("seen").contains(&text), "it does not bite");
+    });
+}
+
+/// Children of a process, by now.
+fn children(pid: u32) -> Vec<Pid> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_whitespace().map(|pid| Pid::from_raw(pid.parse().expect("a number"))).collect()
 }
 
 /// Exchanges two names, as often as can be, while `body` runs.

@@ -105,8 +105,9 @@ pub fn runbox_by(program: &str, args: &[&str]) -> Said {
         .stderr(File::create(&err).unwrap())
         .status()
         .unwrap();
-    let text = |path| fs::read_to_string(path).unwrap();
-    Said { code: status.code().unwrap_or(-1), out: text(out), err: text(err) }
+    // Gone from the directory: whoever a container has left behind can still write.
+    let text = |path: &PathBuf| fs::read_to_string(path).inspect(|_| fs::remove_file(path).unwrap()).unwrap();
+    Said { code: status.code().unwrap_or(-1), out: text(&out), err: text(&err) }
 }
 
 impl Said {

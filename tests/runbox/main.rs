@@ -7,6 +7,7 @@ mod bundle;
 mod flags;
 mod guests;
 mod hooks;
+mod injuries;
 mod library;
 mod lifecycle;
 mod many;

@@ -103,6 +103,7 @@ impl Drop for Operated {
     fn drop(&mut self) {
         let _ = kill(self.surgeon, Signal::SIGKILL);
         let _ = waitpid(self.surgeon, None);
+        let _ = fs::remove_file(&self.notes);
     }
 }
 
