@@ -1,12 +1,13 @@
 //! What a container costs: runbox side by side with runc and crun, and with the least that the kernel asks for.
 //!
 //! ```sh
-//! cargo bench --features solutions --bench runtime
+//! cargo bench --config .cargo/static.toml --features reference,runbox --bench runtime
 //! ```
 //!
 //! `BOXWRIGHT_ROUNDS` says how many rounds, 40 unless told; `BOXWRIGHT_PLOT` where the table is drawn, as an SVG file.
 //!
-//! As root, with runc, crun and busybox (packages runc, crun, busybox-static). Each round runs every runtime once, one after the
+//! As root, with runc, crun and busybox (packages runc, crun, busybox-static). What they keep of their containers is on a tmpfs, as
+//! `/run` is. Each round runs every runtime once, one after the
 //! other, so that whatever else the machine does meets all of them; first back to back, then with 150 ms of rest before each, as
 //! a user meets it. crun refuses a machine with both versions of cgroups: all of this happens in a mount namespace in which v2's
 //! directory is hidden there. The table's last column is the ratio to crun's median.
@@ -26,7 +27,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use model::{During, Result};
+use model::{Cgroup, During, Result};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -59,11 +60,11 @@ const TASKS: [(&str, Task); 2] = [("run", run), ("create+start+delete", live)];
 
 fn main() -> ExitCode {
     let told = match std::env::args().nth(1).as_deref() {
-        Some("floor") => floor(Path::new(&std::env::args().nth(2).unwrap_or_default())).map(|never| match never {}),
-        _ => measure(),
+        Some("floor") => floor(&std::env::args().skip(2).map(PathBuf::from).collect::<Vec<_>>()),
+        _ => measure().map(|table| print(&table)),
     };
     match told {
-        Ok(table) => print(&table),
+        Ok(()) => {}
         Err(error) => {
             print(&format!("{error}\n"));
             return ExitCode::FAILURE;
@@ -81,6 +82,9 @@ fn measure() -> Result<String> {
     let place = tempfile::tempdir().during("mkdir", "a place for the bundle")?;
     hide_v2(place.path())?;
     bundle(place.path())?;
+    let states = place.path().join("states");
+    fs::create_dir(&states).during("mkdir", states.display())?;
+    mount(Some("tmpfs"), &states, Some("tmpfs"), MsFlags::empty(), NO_DATA).during("mount", states.display())?;
     // Whoever starts a container and ends leaves its first process to us, as to an engine.
     // SAFETY: prctl with this option takes one integer.
     Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).during("prctl", "PR_SET_CHILD_SUBREAPER")?;
@@ -165,7 +169,8 @@ fn median(values: &mut [f64]) -> f64 {
 /// `run` of `true`.
 fn run(peer: &Peer, place: &Path) -> Result<()> {
     if peer.name == "floor" {
-        return obey(Command::new(&peer.program).arg("floor").arg(place.join("rootfs")));
+        let groups = Cgroup::base()?.paths().into_iter().map(|base| base.join("floor"));
+        return obey(Command::new(&peer.program).arg("floor").arg(place.join("rootfs")).args(groups));
     }
     call(peer, place, &["run", "bench"])
 }
@@ -182,7 +187,7 @@ fn live(peer: &Peer, place: &Path) -> Result<()> {
 }
 
 fn call(peer: &Peer, place: &Path, args: &[&str]) -> Result<()> {
-    let root = place.join(peer.name);
+    let root = place.join("states").join(peer.name);
     obey(Command::new(&peer.program).arg("--root").arg(root).args(args).current_dir(place))
 }
 
@@ -257,30 +262,66 @@ fn bundle(place: &Path) -> Result<()> {
     fs::write(&path, config.to_string()).during("write", path.display())
 }
 
-/// The least that a container is: six namespaces, a root of its own, a proc, and the command. Source: clone(2), pivot_root(2).
-fn floor(rootfs: &Path) -> Result<Infallible> {
+/// The least that such a container is: groups of its own, six namespaces, a root of its own with the default mounts, and the command.
+/// `paths` are its root, and the groups that it is to have. Source: clone(2), pivot_root(2), cgroups(7).
+fn floor(paths: &[PathBuf]) -> Result<()> {
+    let [rootfs, groups @ ..] = paths else { return Ok(()) };
+    for group in groups {
+        fs::create_dir(group).during("mkdir", group.display())?;
+        // A group of v1's cpuset takes nobody in before it has both.
+        for knob in ["cpuset.cpus", "cpuset.mems"].map(|knob| group.join(knob)) {
+            let of_parent = group.with_file_name(knob.file_name().unwrap_or_default());
+            if group.join("tasks").exists() && knob.exists() {
+                fs::copy(&of_parent, &knob).during("copy", of_parent.display())?;
+            }
+        }
+    }
     let flags = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWCGROUP;
+        | CloneFlags::CLONE_NEWNET;
     let mut args = libc_clone_args(flags);
     // SAFETY: the structure is numbers alone, and without a stack of its own the child goes on here, as after fork(2); this
     // process has one thread.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) };
-    if Errno::result(pid).during("clone3", "six namespaces")? != 0 {
-        let ended = waitpid(Pid::from_raw(pid as i32), None).during("waitpid", pid)?;
-        let is_well = matches!(ended, nix::sys::wait::WaitStatus::Exited(_, 0));
-        std::process::exit(i32::from(!is_well));
+    if Errno::result(pid).during("clone3", "five namespaces")? == 0 {
+        return inside(rootfs, groups).map(|never| match never {});
     }
+    let ended = waitpid(Pid::from_raw(pid as i32), None).during("waitpid", pid)?;
+    groups.iter().try_for_each(|group| fs::remove_dir(group).during("rmdir", group.display()))?;
+    match ended {
+        nix::sys::wait::WaitStatus::Exited(_, 0) => Ok(()),
+        how => Err(io::Error::other(format!("{how:?}"))).during("run", "the floor"),
+    }
+}
+
+fn inside(rootfs: &Path, groups: &[PathBuf]) -> Result<Infallible> {
+    for group in groups {
+        let knob = ["tasks", "cgroup.procs"].map(|knob| group.join(knob)).into_iter().find(|knob| knob.exists());
+        let knob = knob.unwrap_or_default();
+        fs::write(&knob, "0").during("write", knob.display())?;
+    }
+    unshare(CloneFlags::CLONE_NEWCGROUP).during("unshare", "CLONE_NEWCGROUP")?;
     mount(NO_DATA, "/", NO_DATA, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NO_DATA).during("mount", "/ private")?;
     mount(Some(rootfs), rootfs, NO_DATA, MsFlags::MS_BIND, NO_DATA).during("mount", rootfs.display())?;
     chdir(rootfs).during("chdir", rootfs.display())?;
     pivot_root(".", ".").during("pivot_root", rootfs.display())?;
     umount2(".", MntFlags::MNT_DETACH).during("umount2", ".")?;
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, NO_DATA).during("mount", "/proc")?;
+    for (kind, target) in [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("tmpfs", "/dev"),
+        ("devpts", "/dev/pts"),
+        ("tmpfs", "/dev/shm"),
+        ("mqueue", "/dev/mqueue"),
+    ] {
+        if !Path::new(target).exists() {
+            fs::create_dir(target).during("mkdir", target)?;
+        }
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+        mount(Some(kind), target, Some(kind), flags, NO_DATA).during("mount", target)?;
+    }
     sethostname("floor").during("sethostname", "floor")?;
     execv(c"/bin/true", &[c"true"]).during("execve", "/bin/true")
 }
