@@ -72,7 +72,7 @@ fn draw(all: &[Seen]) -> String {
     }
     let description = "Above, megabytes of the disk against the number of containers of one image: with vfs a steep straight \
                        line, with overlay and btrfs two that stay at the bottom. Below, the milliseconds that each \
-                       container took: they do not grow with the number of those that are there.";
+                       container took, from the command to its end: three uneven lines.";
     let note = format!("{}; the fastest of {ROUNDS} rounds", machine());
     picture("Disk and time of many containers of one image", description, &[disk, start], &note)
 }
