@@ -1,6 +1,7 @@
 //! An engine that has a directory of its own for all that it keeps.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{panicking, sleep};
@@ -22,6 +23,12 @@ pub struct Machine {
     groups_before: Vec<PathBuf>,
 }
 
+/// The runtime that the engines call: one that was named, or else our own.
+fn runtime() -> String {
+    let own = || option_env!("CARGO_BIN_EXE_runbox").map(str::to_owned);
+    std::env::var("BOXWRIGHT_RUNTIME").ok().or_else(own).expect("BOXWRIGHT_RUNTIME, or the feature `runbox`")
+}
+
 /// How a command ended, and what it said.
 pub struct Said {
     pub code: i32,
@@ -29,7 +36,6 @@ pub struct Said {
     pub err: String,
 }
 
-const RUNBOX: &str = env!("CARGO_BIN_EXE_runbox");
 const IMAGE: &str = "localhost/image:latest";
 
 impl Machine {
@@ -49,10 +55,11 @@ impl Machine {
         let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
         let others = format!("[network]\nnetwork_backend = \"netavark\"\n[engine]\ninfra_image = {IMAGE:?}\n");
         fs::write(machine.path("containers.conf"), limits.to_owned() + &others).unwrap();
+        let runbox = runtime();
         let (root, run, tmp) = (machine.path("root"), machine.path("run"), machine.path("tmp"));
         let client = ["podman", "--root", &root, "--runroot", &run, "--tmpdir", &tmp, "--cgroup-manager", "cgroupfs"];
         let client =
-            client.into_iter().chain(["--events-backend", "file", "--storage-driver", "vfs", "--runtime", RUNBOX]);
+            client.into_iter().chain(["--events-backend", "file", "--storage-driver", "vfs", "--runtime", &runbox]);
         machine.client = client.map(str::to_owned).collect();
         machine
     }
@@ -89,7 +96,7 @@ impl Machine {
         dockerd.args(["--mount", "--propagation", "private", "dockerd", "--containerd", &containerd, "--host", &host]);
         dockerd.args(["--data-root", &data, "--exec-root", &exec, "--pidfile", &pid, "--storage-driver", "vfs"]);
         dockerd.args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--default-runtime", "runbox"]);
-        dockerd.arg("--add-runtime").arg(format!("runbox={RUNBOX}"));
+        dockerd.arg("--add-runtime").arg(format!("runbox={}", runtime()));
         machine.start(dockerd);
         machine.client = ["docker", "--host", &host].map(str::to_owned).into();
         until("dockerd answers", || machine.tell(&["version"]).code == 0);
@@ -135,7 +142,7 @@ impl Machine {
 
     /// The runtime.
     pub fn runbox(&self) -> &'static str {
-        RUNBOX
+        runtime().leak()
     }
 
     /// An image with that root file system: its name. Who says nothing else has it wait.
@@ -166,13 +173,20 @@ impl Machine {
         self.tell(&[&["run", "--rm"], flags, &["--rootfs", self.rootfs(), "sh", "-c", script]].concat())
     }
 
-    /// As [`Machine::tell`], on a terminal of its own.
-    pub fn on_a_terminal(&self, args: &[&str]) -> Said {
+    /// As [`Machine::tell`], on a terminal of its own, where what it asks is answered.
+    pub fn on_a_terminal(&self, args: &[&str], question: &str, answer: &str) -> Said {
         let quoted = |word: &str| format!("'{word}'");
         let words = self.client.iter().map(String::as_str).chain(args.iter().copied()).map(quoted);
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &words.collect::<Vec<_>>().join(" "), "/dev/null"]);
-        self.wait(command)
+        let mut script = self.start_client(command.stdin(Stdio::piped()));
+        let mut keyboard = script.stdin.take().unwrap();
+        until("it asks", || self.text("out").contains(question));
+        keyboard.write_all(answer.as_bytes()).unwrap();
+        // Only then nobody types any more.
+        let said = self.said(script);
+        drop(keyboard);
+        said
     }
 
     /// Whether no group is left but those that were there before.
@@ -183,15 +197,25 @@ impl Machine {
     }
 
     fn wait(&self, mut command: Command) -> Said {
-        let (out, err) = (self.path("out"), self.path("err"));
+        self.said(self.start_client(command.stdin(Stdio::null())))
+    }
+
+    fn start_client(&self, command: &mut Command) -> Child {
         // Files, not pipes: nobody waits for what a container that goes on has open.
-        command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-        command.env("CONTAINERS_CONF", self.path("containers.conf"));
+        let [out, err] = ["out", "err"].map(|name| File::create(self.path(name)).unwrap());
+        command.stdout(out).stderr(err).env("CONTAINERS_CONF", self.path("containers.conf"));
         // Where a user's podman keeps what root's keeps in /run.
         command.env("HOME", self.directory()).env("XDG_RUNTIME_DIR", self.directory());
-        let status = command.status().unwrap();
-        let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-        Said { code: status.code().unwrap_or(-1), out: text(out), err: text(err) }
+        command.spawn().unwrap()
+    }
+
+    fn said(&self, mut client: Child) -> Said {
+        let status = client.wait().unwrap();
+        Said { code: status.code().unwrap_or(-1), out: self.text("out"), err: self.text("err") }
+    }
+
+    fn text(&self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.path(name)).unwrap()).into_owned()
     }
 }
 

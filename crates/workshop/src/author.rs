@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod bodies;
 mod chapter;
+mod engines;
 mod forms;
 pub mod host;
 mod links;
@@ -80,6 +81,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         build: Option<PathBuf>,
     },
+    /// The engines run containers on whole-file alternatives to every lab
+    Engines,
     /// With only some labs written, their tests pass and `boxwright run` says what is missing
     Prefixes,
     /// Runs a command, and finds what it leaves on this machine
@@ -131,6 +134,7 @@ pub fn run(cli: &Cli) -> Result<bool> {
         Command::Alternatives { which, .. } => each(which, &mut bench()?, right::alternatives)?,
         Command::Attacks { build: None } => attacks::attacks(&mut bench()?)?,
         Command::Attacks { build: Some(directory) } => attacks::build(&mut bench()?, directory)?,
+        Command::Engines => engines::engines(&mut bench()?)?,
         Command::Prefixes => prefixes::prefixes(&mut bench()?)?,
         Command::Transcripts { which, write } => transcripts::transcripts(&course, which.lab, *write)?,
         Command::Links => links::links(&course)?,

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::bench::Bench;
 use super::prefixes::{self, State};
-use super::{attacks, check, links, mistakes, right, say, transcripts};
+use super::{attacks, check, engines, links, mistakes, right, say, transcripts};
 use crate::course::{Course, Lab};
 
 /// What a worker takes at a time.
@@ -67,6 +67,8 @@ pub fn all(course: &Course) -> Result<Vec<String>> {
     findings.extend(transcripts::transcripts(course, None, false)?);
     say("== links");
     findings.extend(links::links(course)?);
+    say("== engines");
+    findings.extend(engines::engines(&mut Bench::new(course, 0)?)?);
     Ok(findings)
 }
 

@@ -40,7 +40,18 @@ fn pass(who: &str, attempt: &Attempt) -> Vec<String> {
 
 /// With every lab an alternative at once, each lab's first whole file, the tests of every lab pass.
 pub fn all_in_one(bench: &mut Bench) -> Result<Vec<String>> {
-    let course = bench.course.clone();
+    let files = an_alternative_each(&bench.course)?;
+    let cargo = bench.arrange(true, files)?;
+    let mut findings = Vec::new();
+    for lab in &bench.tested() {
+        let who = format!("all in one, {}", lab.name());
+        findings.extend(bench::persist(|| Ok(pass(&who, &bench::test(&cargo, lab)?)))?);
+    }
+    Ok(findings)
+}
+
+/// A tree for [`Bench::arrange`]: in place of every solution the lab's first whole file.
+pub fn an_alternative_each(course: &Course) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
     for lab in &course.labs {
         let mut alternatives = Variant::alternatives(&course.root, &lab.alternatives())?;
@@ -50,13 +61,7 @@ pub fn all_in_one(bench: &mut Bench) -> Result<Vec<String>> {
             None => say(format_args!("{}: no whole file to take, the solution stays", lab.name())),
         }
     }
-    let cargo = bench.arrange(true, files)?;
-    let mut findings = Vec::new();
-    for lab in &bench.tested() {
-        let who = format!("all in one, {}", lab.name());
-        findings.extend(bench::persist(|| Ok(pass(&who, &bench::test(&cargo, lab)?)))?);
-    }
-    Ok(findings)
+    Ok(files)
 }
 
 /// A tree for [`Bench::arrange`]: labs that are solved, the rest starters.
