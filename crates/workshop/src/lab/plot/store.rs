@@ -42,7 +42,8 @@ pub fn check() -> Result<()> {
 
 /// Does `work` where whatever it mounts and leaves is seen by nobody else, and gone in the end.
 pub fn apart<T: serde::Serialize + serde::de::DeserializeOwned>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let shield = Shield::new().deadline(Duration::from_secs(900));
+    // It is no test: what others do to the machine meanwhile is no failure of it.
+    let shield = Shield::new().unaudited().deadline(Duration::from_secs(900));
     let answer = shield.try_run(|| work().map_err(|error| format!("{error:#}")));
     answer.map_err(|failure| anyhow::anyhow!("{failure}"))?.map_err(anyhow::Error::msg)
 }
