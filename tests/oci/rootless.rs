@@ -4,9 +4,9 @@ use std::fs;
 
 use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
-use testkit::{dir, shielded};
+use testkit::{Shield, dir, needs, shielded};
 
-use super::bundle::Bundle;
+use super::bundle::{Bundle, runbox};
 use super::{Mounted, bundle, mount, mountinfo, prints};
 
 /// A container in which the caller is root.
@@ -56,4 +56,39 @@ fn mounts_devices_sysctls_and_limits_need_no_root_of_the_machine() {
         assert_eq!(prints(&mut bundle, script), "0\n1\n4321\n500\n100\n1\nrefused\n");
         assert_eq!(fs::read_to_string(volume.join("new")).unwrap(), "x\n");
     });
+}
+
+#[test]
+fn an_ordinary_users_container_lives_with_one_id_and_with_subordinate_ones() {
+    needs!(subuid);
+    Shield::new().as_user().run(|| {
+        lives(&[]);
+        lives(&[json!({"containerID": 1, "hostID": 100_000, "size": 1000})]);
+    });
+}
+
+/// What `spec --rootless` wrote, with more ids, through every state.
+fn lives(more: &[Value]) {
+    let mut bundle = Bundle::new("");
+    let place = bundle.path.to_str().unwrap().to_owned();
+    runbox(&["spec", "--rootless", "--bundle", &place]).ok();
+    bundle.config = serde_json::from_slice(&fs::read(bundle.path.join("config.json")).unwrap()).unwrap();
+    bundle.config["process"]["terminal"] = json!(false);
+    bundle.config["process"]["args"] = json!(["sleep", "600"]);
+    for map in ["uidMappings", "gidMappings"] {
+        bundle.config["linux"][map].as_array_mut().unwrap().extend_from_slice(more);
+    }
+    bundle.create().ok();
+    assert_eq!(bundle.state()["status"], "created");
+    bundle.tell("start").ok();
+    assert_eq!(bundle.state()["status"], "running");
+    let said = bundle.runbox(&["exec", &bundle.id, "sh", "-c", "id -u; cat /proc/self/uid_map; exit 4"]);
+    let maps: Vec<String> =
+        said.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let ranges = ["0".into(), format!("0 {} 1", geteuid()), "1 100000 1000".to_owned()];
+    assert_eq!((said.code, &maps[..]), (4, &ranges[..2 + more.len()]), "{}", said.err);
+    bundle.runbox(&["kill", &bundle.id, "KILL"]).ok();
+    bundle.wait_for("stopped");
+    bundle.tell("delete").ok();
+    bundle.tell("state").refused("does not exist");
 }
