@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, RenameFlags, fcntl, renameat2};
@@ -133,20 +133,28 @@ fn cve_2020_14300_what_a_process_has_open_that_joins() {
                 thread::sleep(Duration::from_millis(1));
             }
         };
-        for delay in 0..25 {
+        let start = || {
             let mut exec = Command::new("sh");
             exec.args(["-c", "exec 7<. \"$@\"", "sh", env!("CARGO_BIN_EXE_runbox"), "--root"]).arg(dir().join("state"));
-            let mut exec = exec.args(["exec", &bundle.id, "true"]).current_dir(&secrets).spawn().expect("start sh");
-            thread::sleep(Duration::from_micros(400 * delay));
-            let guests = children(exec.id());
-            // One that has ended meanwhile is no failure.
+            exec.args(["exec", &bundle.id, "true"]).current_dir(&secrets).spawn().expect("start sh")
+        };
+        let begun = Instant::now();
+        assert!(start().wait().expect("wait").success());
+        let (whole, mut held) = (begun.elapsed(), 0);
+        for point in 0..25 {
+            let mut exec = start();
+            thread::sleep(whole * point / 25);
+            // Those that can be seen from inside. One that has ended meanwhile is no failure.
+            let guests: Vec<Pid> = descendants(exec.id()).into_iter().filter(|pid| is_inside(*pid)).collect();
             let send = |signal| guests.iter().filter(|pid| kill(**pid, signal).is_ok()).count();
             if send(Signal::SIGSTOP) > 0 {
                 wait_for_looks();
                 send(Signal::SIGCONT);
+                held += 1;
             }
-            exec.wait().expect("wait");
+            assert!(exec.wait().expect("wait").success());
         }
+        assert!(held > 0, "nobody was held on the way");
         assert_eq!(read("seen"), "");
         // One that closes nothing.
         let mut joins = Command::new("nsenter");
@@ -159,10 +167,18 @@ fn cve_2020_14300_what_a_process_has_open_that_joins() {
     });
 }
 
-/// Children of a process, by now.
-fn children(pid: u32) -> Vec<Pid> {
+/// Children of a process, and theirs, by now.
+fn descendants(pid: u32) -> Vec<Pid> {
     let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    listed.split_whitespace().map(|pid| Pid::from_raw(pid.parse().expect("a number"))).collect()
+    let children = listed.split_whitespace().map(|pid| pid.parse().expect("a number"));
+    children.flat_map(|pid: u32| [Pid::from_raw(pid.cast_signed())].into_iter().chain(descendants(pid))).collect()
+}
+
+/// Whether it is in a PID namespace below this one, where it has a number more.
+fn is_inside(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().count() > 1)
 }
 
 /// Exchanges two names, as often as can be, while `body` runs.
