@@ -1228,7 +1228,7 @@ fn task7_a_layer_that_comes_back_is_the_same() {
                 && xattr::get(place.at("root/etc/file"), "user.own").expect("getxattr").is_some(),
             expected: "mode, time and attributes of a file",
             seen: format!("mode {:o}, time {}.{}", seen.mode(), seen.mtime(), seen.mtime_nsec()),
-            likely: "they are part of the entry: item()",
+            likely: "they are part of the entry: Item::of()",
             read: RULES,
         );
     });

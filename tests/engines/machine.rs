@@ -36,6 +36,7 @@ pub struct Said {
     pub err: String,
 }
 
+const NETAVARK: &str = "/usr/lib/podman/netavark";
 const IMAGE: &str = "localhost/image:latest";
 
 impl Machine {
@@ -53,8 +54,10 @@ impl Machine {
         let mut machine = Machine::new();
         // More than these a machine without CAP_SYS_RESOURCE cannot give.
         let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
-        let others = format!("[network]\nnetwork_backend = \"netavark\"\n[engine]\ninfra_image = {IMAGE:?}\n");
-        fs::write(machine.path("containers.conf"), limits.to_owned() + &others).unwrap();
+        let others = format!("[engine]\ninfra_image = {IMAGE:?}\n");
+        // With another one podman wants plugins, and without this program nothing at all.
+        let network = if program(NETAVARK) { "[network]\nnetwork_backend = \"netavark\"\n" } else { "" };
+        fs::write(machine.path("containers.conf"), limits.to_owned() + network + &others).unwrap();
         let runbox = runtime();
         let (root, run, tmp) = (machine.path("root"), machine.path("run"), machine.path("tmp"));
         let client = ["podman", "--root", &root, "--runroot", &run, "--tmpdir", &tmp, "--cgroup-manager", "cgroupfs"];

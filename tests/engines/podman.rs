@@ -79,8 +79,8 @@ fn podman_keeps_a_volume_and_the_kernel_knows_the_limits() {
                   cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us || cat memory.max pids.max cpu.max";
     let said = podman.run(&[&flags[..], &limits].concat(), script);
     let lines: Vec<&str> = said.out.lines().collect();
-    assert_eq!(lines[..3], ["text", "67108864", "30"], "{}", said.err);
-    assert!(matches!(lines[3..], ["50000" | "50000 100000"]), "{lines:?}");
+    let are_known = matches!(lines[..], ["text", "67108864", "30", "50000" | "50000 100000"]);
+    assert!(are_known, "{lines:?} {}", said.err);
     podman.tell(&["volume", "rm", "v"]).ok();
 }
 
