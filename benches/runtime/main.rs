@@ -1,7 +1,7 @@
 //! What a container costs: runbox side by side with runc and crun, and with the least that the kernel asks for.
 //!
 //! ```sh
-//! cargo bench --config .cargo/static.toml --features reference,runbox --bench runtime
+//! cargo bench --config .cargo/static.toml --target "$(rustc --print host-tuple)" --features reference,runbox --bench runtime
 //! ```
 //!
 //! `BOXWRIGHT_ROUNDS` says how many rounds, 40 unless told; `BOXWRIGHT_PLOT` where the table is drawn, as an SVG file.
@@ -42,6 +42,8 @@ const NO_DATA: Option<&str> = None;
 struct Peer {
     name: &'static str,
     program: PathBuf,
+    /// What the floor is told: its root, and the groups that it is to have.
+    args: Vec<PathBuf>,
 }
 
 /// Milliseconds of each round, and the largest process of any.
@@ -89,12 +91,14 @@ fn measure() -> Result<String> {
     // SAFETY: prctl with this option takes one integer.
     Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).during("prctl", "PR_SET_CHILD_SUBREAPER")?;
     let rounds = std::env::var("BOXWRIGHT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    let groups = Cgroup::base()?.paths().into_iter().map(|base| base.join("floor"));
+    let args = [place.path().join("rootfs")].into_iter().chain(groups).collect();
     let own = std::env::current_exe().during("find", "this program")?;
     let peers = [
-        Peer { name: "floor", program: own },
-        Peer { name: "runbox", program: env!("CARGO_BIN_EXE_runbox").into() },
-        Peer { name: "crun", program: "crun".into() },
-        Peer { name: "runc", program: "runc".into() },
+        Peer { name: "floor", program: own, args },
+        Peer { name: "runbox", program: env!("CARGO_BIN_EXE_runbox").into(), args: Vec::new() },
+        Peer { name: "crun", program: "crun".into(), args: Vec::new() },
+        Peer { name: "runc", program: "runc".into(), args: Vec::new() },
     ];
     let mut table = Table::new();
     for (number, (_, rest)) in WAYS.iter().enumerate() {
@@ -169,8 +173,7 @@ fn median(values: &mut [f64]) -> f64 {
 /// `run` of `true`.
 fn run(peer: &Peer, place: &Path) -> Result<()> {
     if peer.name == "floor" {
-        let groups = Cgroup::base()?.paths().into_iter().map(|base| base.join("floor"));
-        return obey(Command::new(&peer.program).arg("floor").arg(place.join("rootfs")).args(groups));
+        return obey(Command::new(&peer.program).arg("floor").args(&peer.args));
     }
     call(peer, place, &["run", "bench"])
 }

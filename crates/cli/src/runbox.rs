@@ -25,8 +25,8 @@ pub struct Flags {
 /// What stands before the command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Where the state of containers is kept [default: /run/runbox for the machine's root, else $XDG_RUNTIME_DIR/runbox, or
-    /// /tmp/runbox-UID]
+    /// Where the state of containers is kept [default: $XDG_RUNTIME_DIR/runbox, but for the machine's root; where that is not set,
+    /// /run/runbox for root, and /tmp/runbox-UID]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// Where errors are written, beside standard error
