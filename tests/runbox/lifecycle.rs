@@ -169,6 +169,24 @@ fn the_state_has_what_the_specification_wants() {
 }
 
 #[test]
+fn list_does_not_hide_a_container_that_cannot_be_read() {
+    needs!(root);
+    shielded(|| {
+        let bundle = Bundle::new("true");
+        bundle.create().ok();
+        let state = dir().join("state").join(&bundle.id).join("state.json");
+        let aside = state.with_extension("aside");
+        fs::rename(&state, &aside).expect("rename");
+        fs::create_dir(&state).expect("mkdir");
+        runbox(&["list", "--quiet"]).refused("EISDIR");
+        fs::remove_dir(&state).expect("rmdir");
+        fs::rename(&aside, &state).expect("rename");
+        assert_eq!(runbox(&["list", "--quiet"]).ok().out, format!("{}\n", bundle.id));
+        bundle.runbox(&["delete", "--force", &bundle.id]).ok();
+    });
+}
+
+#[test]
 fn an_error_leaves_nothing_behind() {
     needs!(root);
     shielded(|| {

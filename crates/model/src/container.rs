@@ -137,10 +137,12 @@ impl StateDir {
     /// Every container, by name.
     ///
     /// # Errors
-    /// [`Error::Os`] when the directory cannot be read.
+    /// [`Error::Os`] when the directory, or what is noted of a container, cannot be read.
     pub fn containers(&self) -> Result<Vec<Container>> {
-        // One that goes meanwhile is left out.
-        Ok(self.names()?.iter().filter_map(|id| self.container(id).ok()).collect())
+        let found = self.names()?.into_iter().map(|id| self.container(&id));
+        // One that goes meanwhile is left out, and what has no container's name.
+        let is_none = |error: &Error| error.errno().is_none_or(|errno| errno == Errno::ENOENT);
+        found.filter(|it| !it.as_ref().is_err_and(is_none)).collect()
     }
 
     /// The container `id`, for a command that changes it: once no other one does.
