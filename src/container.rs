@@ -23,7 +23,7 @@ use model::{During, Error, Result, StateDir, Status};
 use nix::errno::Errno;
 
 use crate::runtime::bundle;
-use crate::runtime::making::Made;
+use crate::runtime::making::{self, Made};
 use crate::steps::lifecycle;
 
 /// Makes sure that no container can write to the calling program's file (CVE-2019-5736). To be called first of all in `main`: where it is
@@ -55,7 +55,7 @@ impl Container {
     pub fn create(root: &Path, id: &str, bundle: &Path) -> Result<Container> {
         let states = StateDir::open(root)?;
         let (order, warnings) = bundle::order(id, bundle)?;
-        let made = Some(lifecycle::create(&order, &states)?);
+        let made = Some(making::create(&order, &states, |_| ())?);
         Ok(Container { id: id.to_owned(), states, made, warnings })
     }
 

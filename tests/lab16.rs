@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "setrlimit has no safe wrapper here")]
 
+use std::cell::Cell;
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -1363,7 +1364,8 @@ impl Bundle {
         let (mut plan, _) = boxwright::runtime::run::leave_out_unwritten(plan);
         plan.cgroup = false;
         let oci = Oci { version: "1.2.0".into(), bundle: path.clone(), rootfs: path.join("rootfs"), ..Oci::default() };
-        let order = Order { plan, config, oci, looker: Looker::Caller, pid_file: Some(self.pid_file()), stays: false };
+        let (looker, pid_file) = (Looker::Caller, Some(self.pid_file()));
+        let order = Order { plan, config, oci, looker, pid_file, stays: false, was_led: Cell::new(false) };
         within_time(MADE, || {
             let made = lifecycle::create(&order, &states());
             made.map(|made| made.pid.as_raw()).map_err(|error| error.to_string())

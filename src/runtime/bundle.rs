@@ -1,5 +1,6 @@
 //! From a bundle, a directory with a `config.json`, to what `create` is to do. Source: OCI runtime-spec, bundle.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
@@ -32,5 +33,8 @@ pub fn order(id: &str, directory: &Path) -> Result<(Order, Vec<String>)> {
         old_keyring: false,
         bundle,
     };
-    Ok((Order { plan, config, oci, looker: Looker::Caller, pid_file: None, stays: false }, warnings))
+    Ok((
+        Order { plan, config, oci, looker: Looker::Caller, pid_file: None, stays: false, was_led: Cell::new(false) },
+        warnings,
+    ))
 }

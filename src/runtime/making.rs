@@ -2,12 +2,13 @@
 //!
 //! The order in which this is called is lab 16's.
 
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use model::plan::hooks::Hooks;
-use model::{Cgroup, Claim, During, Error, Oci, Plan, Result, State, ids, volumes};
+use model::{Cgroup, Claim, During, Error, Oci, Plan, Result, State, StateDir, Status, ids, volumes};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
@@ -15,6 +16,7 @@ use oci_spec::runtime::Spec;
 
 use super::door::Door;
 use super::handshake::{self, ParentEnd};
+use super::hooks::Told;
 use super::init::{self, Child};
 use super::joined::Joined;
 use super::run::{Leash, binds, goes_there_itself, is_root};
@@ -22,7 +24,7 @@ use super::terminal::{Slave, Window};
 use super::trees::Trees;
 use super::userns::Userns;
 use super::{console, hooks, plain, settings};
-use crate::steps::{cpu, pid};
+use crate::steps::{cpu, lifecycle, pid};
 
 /// A container that is asked for.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Order {
     pub pid_file: Option<PathBuf>,
     /// Whether the caller stays, and waits for its end.
     pub stays: bool,
+    /// Whether its first process has gone its way to the door, on which hooks are called.
+    pub was_led: Cell<bool>,
 }
 
 /// Who looks into the container's terminal, if it has one.
@@ -57,6 +61,22 @@ impl Order {
         let args = self.plan.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         State { oci: Some(self.oci.clone()), ..State::new(&self.plan.id, pid, args) }
     }
+}
+
+/// Makes the container, as lab 16 does. When that fails on the way to the door, its life ends like any other, with the poststop hooks;
+/// `warn` is told what goes wrong with these.
+///
+/// Source: OCI runtime-spec, runtime, "Lifecycle", 3 to 5, 12 and 13.
+///
+/// # Errors
+/// As lab 16's `create`.
+pub fn create(order: &Order, states: &StateDir, warn: impl FnOnce(&[Error])) -> Result<Made> {
+    lifecycle::create(order, states).inspect_err(|_| {
+        if order.was_led.get() {
+            let told = Told { oci: &order.oci, id: &order.plan.id, status: Status::Stopped, pid: 0 };
+            warn(&hooks::run_all(&order.plan.hooks.poststop, "poststop", told));
+        }
+    })
 }
 
 /// What a first process needs from before its fork, and the caller's side of it.
@@ -124,7 +144,7 @@ impl<'a> Materials<'a> {
                 init::main(&order.plan, Child { parent, terminal: slave, group, trees, layer: None, listener, door })
             }
             ForkResult::Parent { child } => {
-                Ok(First { leash: Leash(child, group), line, userns, plan: &order.plan, window, signals })
+                Ok(First { leash: Leash(child, group), line, userns, order, window, signals })
             }
         }
     }
@@ -137,7 +157,7 @@ pub struct First<'a> {
     leash: Leash<'a>,
     line: ParentEnd,
     userns: Option<Userns>,
-    plan: &'a Plan,
+    order: &'a Order,
     window: Option<Window>,
     signals: Option<SignalFd>,
 }
@@ -154,10 +174,10 @@ impl First<'_> {
     /// # Errors
     /// What the kernel refuses.
     pub fn limit(&self) -> Result<()> {
-        if let Some(group) = self.leash.1.filter(|_| !goes_there_itself(self.plan)) {
+        if let Some(group) = self.leash.1.filter(|_| !goes_there_itself(&self.order.plan)) {
             cpu::join(group, self.pid())?;
         }
-        settings::limit_from_outside(self.plan, self.pid())
+        settings::limit_from_outside(&self.order.plan, self.pid())
     }
 
     /// After the fork of PID 1 of a new namespace, the caller's next child would be born in there, a hook too: back to the caller's own.
@@ -165,7 +185,8 @@ impl First<'_> {
     /// # Errors
     /// What setns(2) refuses.
     pub fn back_to_own_pids(&self) -> Result<()> {
-        if self.plan.new_pid && self.userns.is_none() && self.plan.hooks != Hooks::default() {
+        let plan = &self.order.plan;
+        if plan.new_pid && self.userns.is_none() && plan.hooks != Hooks::default() {
             hooks::back_to_own_pids()?;
         }
         Ok(())
@@ -178,11 +199,12 @@ impl First<'_> {
     /// The step that failed in there; what `between` failed with; that it has ended on the way.
     pub fn lead_to_the_door(&mut self, between: impl FnOnce() -> Result<()>) -> Result<()> {
         let child = self.pid();
+        self.order.was_led.set(true);
         if let Some(message) = self.line.make(child, between)? {
             return Err(message.into_error());
         }
         if waitpid(child, Some(WaitPidFlag::WNOHANG)) != Ok(WaitStatus::StillAlive) {
-            return Err(std::io::Error::other("it was killed on the way")).during("make", &self.plan.id);
+            return Err(std::io::Error::other("it was killed on the way")).during("make", &self.order.plan.id);
         }
         Ok(())
     }

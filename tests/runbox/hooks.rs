@@ -74,18 +74,24 @@ fn hooks_are_called_in_their_order_in_their_namespaces_with_the_state_on_standar
 }
 
 #[test]
-fn a_hook_that_fails_before_the_program_stops_the_container_and_leaves_nothing() {
+fn a_hook_that_fails_before_the_program_stops_the_container_and_its_life_ends_with_the_poststop_hooks() {
     needs!(root);
     shielded(|| {
         for kind in ["prestart", "createRuntime", "createContainer"] {
             let mut bundle = Bundle::new("echo started > /mark");
             let fails = json!({"path": "/bin/sh", "args": ["sh", "-c", "echo its words >&2; exit 3"]});
-            bundle.config["hooks"] = json!({kind: [fails, hook("next")], "poststop": []});
-            bundle.create().refused("its words");
+            let after = json!({"path": "/bin/sh", "args": ["sh", "-c", "exit 4"]});
+            bundle.config["hooks"] = json!({kind: [fails, hook("next")], "poststop": [after, hook(kind)]});
+            let said = bundle.create();
+            assert!(said.code == 1 && said.err.contains("its words"), "{}", said.err);
+            assert!(said.err.contains("warning: run poststop hook /bin/sh"), "{}", said.err);
             bundle.tell("state").refused("does not exist");
             assert!(!bundle.path.join("rootfs/mark").exists());
         }
-        assert!(calls().is_empty(), "the hooks after it are not called");
+        let calls = calls();
+        let kinds: Vec<_> = calls.iter().map(|call| call[0].as_str()).collect();
+        assert_eq!(kinds, ["prestart", "createRuntime", "createContainer"], "poststop, and not the next one");
+        assert!(calls.iter().all(|call| call[3..].join(" ").contains("\"status\":\"stopped\"")), "{calls:?}");
     });
 }
 

@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use boxwright::runtime::making::{Looker, Order};
+use boxwright::runtime::making::{self, Looker, Order};
 use boxwright::runtime::{bundle, found, own_program, settings, signals};
 use boxwright::steps::{self, lifecycle, limits};
 use cli::runbox::{Command, Create, Flags, Global, Run};
@@ -51,7 +51,7 @@ fn obey(global: &Global, command: Command) -> Result<i32> {
     match command {
         Command::Create(flags) => {
             let states = states()?;
-            drop(lifecycle::create(&order(flags, global)?, &states)?);
+            drop(making::create(&order(flags, global)?, &states, |errors| warn(global, errors))?);
         }
         Command::Start { id } => warn(global, &lifecycle::start(&id, &states()?)?),
         Command::Run(flags) => return run(flags, global, &states()?),
@@ -111,7 +111,7 @@ fn order(flags: Create, global: &Global) -> Result<Order> {
 /// create, start, and unless it is to be left alone, wait and delete.
 fn run(flags: Run, global: &Global, states: &StateDir) -> Result<i32> {
     let order = Order { stays: !flags.detach, ..order(flags.create, global)? };
-    let made = lifecycle::create(&order, states)?;
+    let made = making::create(&order, states, |errors| warn(global, errors))?;
     let started = lifecycle::start(&order.plan.id, states).map(|errors| warn(global, &errors));
     if started.is_ok() && flags.detach {
         return Ok(0);
