@@ -1,8 +1,10 @@
 //! What it takes to unpack an image: boxwright side by side with umoci and podman, on a Debian root file system.
 //!
 //! ```sh
-//! cargo bench --features solutions --bench unpack             # rounds: BOXWRIGHT_ROUNDS, 7 unless told
+//! cargo bench --config .cargo/static.toml --target "$(rustc --print host-tuple)" --features solutions --bench unpack
 //! ```
+//!
+//! `BOXWRIGHT_ROUNDS` says how many rounds, 7 unless told.
 //!
 //! As root, with mmdebstrap, umoci, tar and podman (packages of these names). The image is made once, into the target directory,
 //! by mmdebstrap from Debian's mirror: one layer, packed by gzip. Each round loads it once with each of them, into a
@@ -73,7 +75,8 @@ fn measure() -> Result<String> {
             let new = place.path().join(format!("{name}-{round}"));
             fs::create_dir(&new).during("mkdir", new.display())?;
             flush(place.path())?;
-            let (ms, peak_kb) = timed(&mut command(name, &image, &new))?;
+            let runs = tempfile::tempdir().during("mkdir", "a place in /tmp")?;
+            let (ms, peak_kb) = timed(&mut command(name, &image, &new, runs.path()))?;
             seen.ms.push(ms);
             seen.peak_kb = seen.peak_kb.max(peak_kb);
             // Where podman has mounted its store; nobody else has.
@@ -83,14 +86,15 @@ fn measure() -> Result<String> {
     text(&mut seen, rounds, &image)
 }
 
-/// What loads the image into the empty directory `new`.
-fn command(name: &str, image: &Image, new: &Path) -> Command {
+/// What loads the image into the empty directory `new`; `runs` is for what podman knows until the machine's end, by a path of at most
+/// 50 bytes.
+fn command(name: &str, image: &Image, new: &Path, runs: &Path) -> Command {
     let mut command = Command::new(if name == "boxwright" { env!("CARGO_BIN_EXE_boxwright") } else { name });
     match name {
         "boxwright" => command.env("BOXWRIGHT_DATA", new).args(["load", "-i"]).arg(&image.layout),
         "umoci" => command.args(["unpack", "--image"]).arg(tagged(&image.layout)).arg(new.join("bundle")),
         _ => {
-            command.env("TMPDIR", new).arg("--root").arg(new.join("root")).arg("--runroot").arg(new.join("run"));
+            command.env("TMPDIR", new).arg("--root").arg(new.join("root")).arg("--runroot").arg(runs.join(name));
             command.args(["--storage-driver", "overlay", "load", "-q", "-i"]).arg(&image.archive)
         }
     };
