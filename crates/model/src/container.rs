@@ -118,11 +118,7 @@ impl StateDir {
     pub fn container(&self, id: &str) -> Result<Container> {
         let directory = self.directory(crate::plan::checked_name(id)?);
         // Not known to be gone is not gone: `delete --force` would call it done.
-        let is_there = match fs::metadata(&directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            metadata => metadata.during("stat", directory.display())?.is_dir(),
-        };
-        if !is_there {
+        if !on_disk::stat(&directory)?.is_some_and(|metadata| metadata.is_dir()) {
             return Err(no_such(id));
         }
         let state = match state::read(&directory) {
@@ -159,10 +155,7 @@ impl StateDir {
         // Again: it may have been removed while this waited, and a new one of the name may have another lock.
         let container = Container { is_ours: true, ..self.container(id)? };
         let own = lock.metadata().during("stat", path.display())?;
-        let is_same = match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            now => same_file(&now.during("stat", path.display())?, &own),
-        };
+        let is_same = on_disk::stat(&path)?.is_some_and(|now| same_file(&now, &own));
         if is_same { Ok((container, Hold { _lock: lock })) } else { Err(no_such(id)) }
     }
 

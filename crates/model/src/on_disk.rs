@@ -1,7 +1,7 @@
 //! What several boxwrights share on the disk: files that are there in one piece or not at all, and locks that die with the
 //! processes that hold them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -24,6 +24,17 @@ pub fn write_json(path: &Path, content: &(impl Serialize + ?Sized)) -> Result<()
     };
     write().during("write", new.display())?;
     fs::rename(&new, path).during("rename", path.display())
+}
+
+/// What there is to know of a file; `None` when it is not there. Not known to be gone is not gone.
+///
+/// # Errors
+/// [`crate::Error::Os`] for whatever else keeps it from being looked at.
+pub fn stat(path: &Path) -> Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        metadata => metadata.map(Some).during("stat", path.display()),
+    }
 }
 
 /// All of a file of the kernel's, whose length nobody knows beforehand, in as few calls as it takes: two for the most of them.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Version, controller_of};
 use crate::error::{During, Error, Result};
-use crate::on_disk::read_all;
+use crate::on_disk::{read_all, stat};
 
 /// What is known of a hierarchy before anybody looks at a group of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,10 +135,7 @@ impl Part {
     /// [`Error::Os`] when a group cannot be read.
     pub fn tree(&self) -> Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
-        let metadata = match fs::metadata(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(paths),
-            metadata => metadata.during("stat", self.path.display())?,
-        };
+        let Some(metadata) = stat(&self.path)? else { return Ok(paths) };
         // A directory has a link from each directory in it; two are its name and its own `.`. Some file systems do not count.
         if metadata.nlink() != 2 {
             for child in self.children()? {
