@@ -65,12 +65,9 @@ fn main() -> ExitCode {
         Some("floor") => floor(&std::env::args().skip(2).map(PathBuf::from).collect::<Vec<_>>()),
         _ => measure().map(|table| print(&table)),
     };
-    match told {
-        Ok(()) => {}
-        Err(error) => {
-            print(&format!("{error}\n"));
-            return ExitCode::FAILURE;
-        }
+    if let Err(error) = told {
+        print(&format!("{error}\n"));
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }

@@ -29,15 +29,19 @@ fn a_damaged_configuration_never_leaves_a_half_made_container() {
                 }
                 let mut bundle = bundle();
                 bundle.config = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
-                // A group's parents stay, and a name of its own would have to be removed.
-                if let Some(linux) = bundle.config.get_mut("linux").and_then(Value::as_object_mut) {
-                    linux.remove("cgroupsPath");
-                }
+                forget_group(&mut bundle.config);
                 let said = bundle.run();
                 assert!(!said.err.contains("panicked"), "{}: {}", bundle.config, said.err);
                 bundle.tell("state").refused("does not exist");
             }
         });
+    }
+}
+
+/// A group's parents stay, and a name of its own would have to be removed.
+fn forget_group(config: &mut Value) {
+    if let Some(linux) = config.get_mut("linux").and_then(Value::as_object_mut) {
+        linux.remove("cgroupsPath");
     }
 }
 
@@ -65,10 +69,7 @@ fn a_configuration_with_other_values_is_refused_in_one_line_or_made_whole() {
                 for _ in 0..=random.below(2) {
                     config = altered(random, &config);
                 }
-                // A group's parents stay, and a name of its own would have to be removed.
-                if let Some(linux) = config.get_mut("linux").and_then(Value::as_object_mut) {
-                    linux.remove("cgroupsPath");
-                }
+                forget_group(&mut config);
                 bundle.config = config;
                 let said = bundle.create();
                 let (warnings, words): (Vec<_>, Vec<_>) =

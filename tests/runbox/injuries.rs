@@ -39,7 +39,10 @@ const CANNOT_FAIL: [libc::c_long; 11] = [
 ];
 
 /// What access(3) calls: younger processors' tables have not the old one.
-const ACCESS: libc::c_long = if cfg!(target_arch = "x86_64") { 21 } else { libc::SYS_faccessat };
+#[cfg(target_arch = "x86_64")]
+const ACCESS: libc::c_long = libc::SYS_access;
+#[cfg(not(target_arch = "x86_64"))]
+const ACCESS: libc::c_long = libc::SYS_faccessat;
 
 /// Calls outside of the container that may fail without a word, and why. Of its own process no look may be passed over.
 const LOOKS: [(libc::c_long, &str); 8] = [
