@@ -94,7 +94,7 @@ fn task1_nobody_with_the_number() {
         let seen = join::open(pid, started);
         check!(
             matches!(&seen, Err(Error::NoSuchProcess(_))),
-            expected: "Error::NoSuchProcess for a process that has ended",
+            expected: "Error::NoSuchProcess for a process that has ended and was reaped",
             seen: shown(&seen),
             likely: "pidfd_open(2) says ESRCH when nobody has the number",
             read: TASKS,
@@ -108,15 +108,12 @@ fn task1_the_number_changes_hands_at_the_worst_moment() {
     shielded(|| {
         let pid = orphan(CloneFlags::empty());
         let started = ticks(pid);
-        let seen = meanwhile(
-            libc::SYS_pidfd_open,
-            || replace(pid, CloneFlags::empty()),
-            || match join::open(pid, started) {
-                Ok(process) => format!("Ok, with a descriptor of {:?}", held_by(process.fd.as_fd())),
-                Err(Error::NoSuchProcess(_)) => "refused".to_owned(),
-                Err(other) => other.to_string(),
-            },
-        );
+        let opens = || match join::open(pid, started) {
+            Ok(process) => format!("Ok, with a descriptor of {:?}", held_by(process.fd.as_fd())),
+            Err(Error::NoSuchProcess(_)) => "refused".to_owned(),
+            Err(other) => other.to_string(),
+        };
+        let seen = in_child(|| meanwhile(&[libc::SYS_pidfd_open], || replace(pid, CloneFlags::empty()), opens));
         // The other one is nobody's child any more either.
         let _ = kill(pid, Signal::SIGKILL);
         eventually("the other process is gone", || !Path::new(&format!("/proc/{pid}")).exists());

@@ -128,9 +128,7 @@ fn ask_for_each(line: &UnixStream) -> nix::Result<()> {
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     // SAFETY: the program and its length, alive during the call.
     let fd = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
-    let fds = [Errno::result(fd)? as i32];
-    let rights = [ControlMessage::ScmRights(&fds)];
-    sendmsg::<()>(own.as_raw_fd(), &[IoSlice::new(b"x")], &rights, MsgFlags::empty(), None).map(drop)
+    send_descriptor(&own, &(Errno::result(fd)? as i32))
     // Both stay open until the exec: to close them would be a call.
 }
 
@@ -183,7 +181,15 @@ fn answer_all(line: &UnixStream, mut notes: File, point: Option<(usize, usize)>,
     }
 }
 
-fn listener(line: &UnixStream) -> io::Result<OwnedFd> {
+/// Source: unix(7), SCM_RIGHTS.
+pub(crate) fn send_descriptor(line: &impl AsRawFd, fd: &impl AsRawFd) -> nix::Result<()> {
+    let fds = [fd.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&fds)];
+    sendmsg::<()>(line.as_raw_fd(), &[IoSlice::new(b"x")], &rights, MsgFlags::empty(), None).map(drop)
+}
+
+/// The descriptor that was sent.
+pub(crate) fn listener(line: &UnixStream) -> io::Result<OwnedFd> {
     let (mut word, mut space) = ([0; 1], nix::cmsg_space!([i32; 1]));
     let mut buffers = [IoSliceMut::new(&mut word)];
     let message = recvmsg::<()>(line.as_raw_fd(), &mut buffers, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
