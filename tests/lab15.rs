@@ -31,6 +31,17 @@ use testkit::{
     observe, patience, random_name, shielded, start_child, written,
 };
 
+/// The calls by which a file can be looked at.
+const LOOKS: &[libc::c_long] = &[
+    libc::SYS_statx,
+    libc::SYS_newfstatat,
+    libc::SYS_readlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+];
+
 const RULES: &str = "lab15-join.md, The kernel's rules";
 const TASKS: &str = "lab15-join.md, Tasks";
 
@@ -145,6 +156,10 @@ fn task2_the_kinds_that_differ() {
                     (Some(NsKind::PidForChildren | NsKind::TimeForChildren), _) => {
                         "what its children are born into is no namespace of the process itself"
                     }
+                    (Some(_), _) if testkit::namespaces().keys().all(|kind| for_children(*kind) || seen.contains(kind)) => {
+                        "the inodes of the links were compared: each has one of its own. stat follows the link to the namespace, \
+                         lstat (symlink_metadata) does not"
+                    }
                     (Some(_), _) => "a namespace that both are in was counted: it is the inodes that tell, not that there is a file",
                     (None, true) => "nothing was found at all: is /proc/PID/ns compared with /proc/self/ns, or with itself?",
                     (None, false) => "a kind was left out",
@@ -207,6 +222,52 @@ fn task2_another_has_its_number_by_now() {
             seen: shown(&seen),
             likely: "/proc/PID is whoever has the number now. process.lives() after the look tells whether that was the one that is held",
             read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task2_the_number_changes_hands_at_the_worst_moment() {
+    task2_another_has_its_number_by_now();
+    shielded(|| {
+        let pid = orphan(CloneFlags::empty());
+        let process = Process { pid, fd: pidfd(pid) };
+        let differs = || {
+            let seen = join::differing(&process);
+            // If none of these calls was made, nothing has happened.
+            (process.lives().is_ok() || matches!(&seen, Err(Error::NoSuchProcess(_))), shown(&seen))
+        };
+        let (right, seen) = in_child(|| meanwhile(LOOKS, || replace(pid, CloneFlags::CLONE_NEWUTS), differs));
+        let _ = kill(pid, Signal::SIGKILL);
+        eventually("the other process is gone", || !Path::new(&format!("/proc/{pid}")).exists());
+        check!(
+            right,
+            expected: "Error::NoSuchProcess when the process ends at the first look into /proc, and its number goes to another",
+            seen: seen,
+            likely: "process.lives() came before the looks: what was read after it may be another's. It vouches for what was read before it",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task2_what_may_not_be_looked_at_is_told() {
+    task2_a_pid_namespace_of_its_own();
+    shielded(|| {
+        let target = Target::prepared(CloneFlags::CLONE_NEWUTS, || prctl::set_dumpable(false).expect("prctl"));
+        let process = target.process();
+        let (errno, seen) = in_child(|| {
+            drop_capabilities();
+            let seen = join::differing(&process);
+            (seen.as_ref().err().map(|error| error.errno().map(|errno| errno as i32)), shown(&seen))
+        });
+        check!(
+            errno == Some(Some(Errno::EACCES as i32)),
+            expected: "EACCES for a process whose /proc/PID/ns the caller may not read",
+            seen: seen,
+            likely: "a kind that could not be read was taken for one that does not differ: whoever then joins stays outside, and is not told. \
+                     A file that is missing in /proc/self/ns is the only error that is none",
+            read: TASKS,
         );
     });
 }
@@ -1037,6 +1098,10 @@ fn is_open(fd: RawFd) -> bool {
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
 }
 
+fn for_children(kind: NsKind) -> bool {
+    matches!(kind, NsKind::PidForChildren | NsKind::TimeForChildren)
+}
+
 fn open_fds() -> Vec<RawFd> {
     (0..512).filter(|fd| is_open(*fd)).collect()
 }
@@ -1066,7 +1131,7 @@ fn id(pid: Pid, kind: NsKind) -> Option<u64> {
 }
 
 fn moved(before: &std::collections::BTreeMap<NsKind, model::NsId>, pid: Pid) -> BTreeSet<NsKind> {
-    let own = before.iter().filter(|(kind, _)| !matches!(kind, NsKind::PidForChildren | NsKind::TimeForChildren));
+    let own = before.iter().filter(|(kind, _)| !for_children(**kind));
     own.filter(|(kind, was)| id(pid, **kind) != Some(was.0)).map(|(kind, _)| *kind).collect()
 }
 

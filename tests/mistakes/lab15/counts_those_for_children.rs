@@ -7,10 +7,9 @@
 let mut kinds = Vec::new();
 for kind in NsKind::ALL {
     let path = process.proc(&format!("ns/{kind}"));
-    let (theirs, ours) = (fs::metadata(&path), fs::metadata(format!("/proc/self/ns/{kind}")));
-    if let (Ok(theirs), Ok(ours)) = (theirs, ours) {
-        kinds.extend((theirs.ino() != ours.ino()).then_some(kind));
-    }
+    let Ok(ours) = fs::metadata(format!("/proc/self/ns/{kind}")) else { continue };
+    let theirs = fs::metadata(&path).during("stat", path.display())?;
+    kinds.extend((theirs.ino() != ours.ino()).then_some(kind));
 }
 process.lives()?;
 Ok(kinds)

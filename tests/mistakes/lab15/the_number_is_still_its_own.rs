@@ -8,9 +8,8 @@ let mut kinds = Vec::new();
 let own = NsKind::ALL.into_iter().filter(|kind| !matches!(kind, NsKind::PidForChildren | NsKind::TimeForChildren));
 for kind in own {
     let path = process.proc(&format!("ns/{kind}"));
-    let (theirs, ours) = (fs::metadata(&path), fs::metadata(format!("/proc/self/ns/{kind}")));
-    if let (Ok(theirs), Ok(ours)) = (theirs, ours) {
-        kinds.extend((theirs.ino() != ours.ino()).then_some(kind));
-    }
+    let Ok(ours) = fs::metadata(format!("/proc/self/ns/{kind}")) else { continue };
+    let theirs = fs::metadata(&path).during("stat", path.display())?;
+    kinds.extend((theirs.ino() != ours.ino()).then_some(kind));
 }
 Ok(kinds)
