@@ -396,6 +396,40 @@ fn task3_a_refusal_is_told() {
     });
 }
 
+#[test]
+fn task3_a_refusal_behind_the_door_is_told() {
+    task3_what_belongs_outside_is_joined_before();
+    shielded(|| {
+        // Its network belongs to the user namespace outside: without a right there, neither side of the door has one.
+        let (inner, outer) = (Target::with(CloneFlags::CLONE_NEWUSER), Target::with(CloneFlags::CLONE_NEWNET));
+        let (user, net) = (inner.process(), outer.process());
+        let seen = in_child(|| {
+            drop_capabilities();
+            let seen = join::enter(&[(NsKind::Net, net.fd.as_fd()), (NsKind::User, user.fd.as_fd())]);
+            seen.err().map(|error| error.errno().map(|errno| errno as i32))
+        });
+        check!(
+            seen == Some(Some(Errno::EPERM as i32)),
+            expected: "EPERM for a namespace that can be joined neither before the user namespace nor after it",
+            seen: format!("{seen:?}"),
+            likely: "the second try failed, and nobody was told: the command would run in a namespace of the host",
+            read: TASKS,
+        );
+        let own = Process { pid: getpid(), fd: pidfd(getpid()) };
+        let seen = in_child(|| {
+            let seen = join::enter(&[(NsKind::User, own.fd.as_fd())]);
+            seen.err().map(|error| error.errno().map(|errno| errno as i32))
+        });
+        check!(
+            seen == Some(Some(Errno::EINVAL as i32)),
+            expected: "EINVAL for the user namespace that the caller is in already",
+            seen: format!("{seen:?}"),
+            likely: "the door did not open, and nobody was told: an error of setns(2) for the user namespace is the caller's to know",
+            read: RULES,
+        );
+    });
+}
+
 // ---- task 4 ----
 
 #[test]
