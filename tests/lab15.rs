@@ -23,8 +23,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, getpid, pause};
+use nix::unistd::{ForkResult, Pid, chroot, fork, getpid, mkfifo, pause};
 use predicates::str::contains;
 use testkit::{
     Explained, Random, Running, Shield, cgroup_dirs, check, dir, drop_capabilities, in_child, meanwhile, needs,
@@ -436,28 +437,9 @@ fn task3_a_refusal_behind_the_door_is_told() {
 fn task4_it_is_in_the_cgroup_in_every_hierarchy() {
     needs!(cgroup = pids);
     Shield::new().cgroup().run(|| {
-        let name = random_name("joined");
-        let groups: Vec<_> = cgroup_dirs().iter().map(|group| group.join(&name)).collect();
-        for group in &groups {
-            fs::create_dir(group).expect("a group");
-            for knob in ["cpuset.cpus", "cpuset.mems"] {
-                // On v1 it begins with none, and takes nobody then.
-                if let Ok(parents) = fs::read_to_string(group.with_file_name(knob)) {
-                    let _ = fs::write(group.join(knob), parents);
-                }
-            }
-        }
-        let target = Target::prepared(CloneFlags::empty(), || {
-            groups.iter().for_each(|group| fs::write(group.join("cgroup.procs"), "0").expect("move the process"));
-            unshare(CloneFlags::CLONE_NEWCGROUP).expect("unshare");
-        });
-        let process = target.process();
-        let (entered, seen) = in_child(|| {
-            let entered = join::enter_group(&process).map_err(|error| error.to_string());
-            (entered, read("/proc/self/cgroup"))
-        });
-        let theirs = read(process.proc("cgroup"));
-        let missing: Vec<_> = theirs.lines().filter(|line| !seen.lines().any(|own| own == *line)).collect();
+        let groups = groups();
+        let target = in_groups(&groups, || {});
+        let (entered, seen, missing) = enters_group(&target);
         check!(
             missing.is_empty() && entered.is_ok(),
             expected: "the caller to be where the process is, in every hierarchy",
@@ -471,6 +453,56 @@ fn task4_it_is_in_the_cgroup_in_every_hierarchy() {
             },
             read: RULES,
         );
+        drop(target);
+        groups.iter().for_each(|group| gone(group));
+    });
+}
+
+#[test]
+fn task4_a_container_has_other_mounts() {
+    needs!(cgroup = pids);
+    task4_it_is_in_the_cgroup_in_every_hierarchy();
+    Shield::new().cgroup().run(|| {
+        let groups = groups();
+        let (root, _) = a_root();
+        let target = in_groups(&groups, || chroot(&root).expect("chroot"));
+        let (entered, _, missing) = enters_group(&target);
+        check!(
+            missing.is_empty() && entered.is_ok(),
+            expected: "the caller to be where the process is, also when that has a root without /sys/fs/cgroup",
+            seen: format!("{entered:?}; not in {}", missing.join(" ")),
+            likely: "/proc/PID/mountinfo tells where the process sees the hierarchies, if it sees any. It is the caller who opens their \
+                     directories: /proc/self/mountinfo",
+            read: RULES,
+        );
+        drop(target);
+        groups.iter().for_each(|group| gone(group));
+    });
+}
+
+#[test]
+fn task4_a_group_that_takes_nobody_is_told() {
+    needs!(cgroup = pids);
+    task4_it_is_in_the_cgroup_in_every_hierarchy();
+    Shield::new().cgroup().run(|| {
+        let groups = groups();
+        let target = in_groups(&groups, || {});
+        let process = target.process();
+        for group in &groups {
+            let seen = in_child(|| {
+                own_mounts();
+                // The errno of a cpuset without processors, in every hierarchy.
+                bind("/dev/full", &group.join("cgroup.procs"));
+                shown(&join::enter_group(&process))
+            });
+            check!(
+                !seen.starts_with("Ok"),
+                expected: format!("an error, since {} takes nobody", group.display()),
+                seen: seen,
+                likely: "what the write said was dropped: the process would run outside the group, without its limits, and nobody would know",
+                read: TASKS,
+            );
+        }
         drop(target);
         groups.iter().for_each(|group| gone(group));
     });
@@ -506,6 +538,46 @@ fn task4_a_process_that_has_ended() {
             seen: shown(&seen),
             likely: "its files in /proc are gone, and process.lives() says why",
             read: TASKS,
+        );
+    });
+}
+
+#[test]
+fn task4_a_process_that_ends_while_it_is_looked_at() {
+    task4_a_process_that_has_ended();
+    shielded(|| {
+        let target = Target::with(CloneFlags::empty());
+        let process = target.process();
+        // What v1 shows of one that has ended and is not reaped: the top of every hierarchy.
+        let own = read("/proc/self/cgroup");
+        let top: String =
+            own.lines().map(|line| line[..=line.rfind(":/").expect("a path")].to_owned() + "/\n").collect();
+        let (is_told, seen) = in_child(|| {
+            own_mounts();
+            let fifo = dir().join(random_name("fifo"));
+            mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).expect("mkfifo");
+            bind(&fifo, &process.proc("cgroup"));
+            let ends = start_child::<()>(|| {
+                loop {
+                    // As soon as somebody reads.
+                    let mut file = File::options().write(true).open(&fifo).expect("open");
+                    let _ = kill(target.pid, Signal::SIGKILL);
+                    eventually("the process has ended", || process.lives().is_err());
+                    let _ = file.write_all(top.as_bytes());
+                }
+            });
+            let seen = join::enter_group(&process);
+            drop(ends);
+            // If nobody has read, nothing has happened.
+            (process.lives().is_ok() || matches!(&seen, Err(Error::NoSuchProcess(_))), shown(&seen))
+        });
+        check!(
+            is_told,
+            expected: "Error::NoSuchProcess when the process ends as its /proc/PID/cgroup is read",
+            seen: seen,
+            likely: "what was read was believed: of one that has ended it can say / in every line, and the caller would be moved to the top. \
+                     process.lives() after the read, however that went",
+            read: RULES,
         );
     });
 }
@@ -953,6 +1025,53 @@ fn replace(pid: Pid, flags: CloneFlags) {
         }
     }
     eventually("the other process is there", || flags.is_empty() || id(pid, NsKind::Uts) != id(getpid(), NsKind::Uts));
+}
+
+/// Groups of the test's own, one in every hierarchy.
+fn groups() -> Vec<PathBuf> {
+    let name = random_name("joined");
+    let groups: Vec<_> = cgroup_dirs().iter().map(|group| group.join(&name)).collect();
+    for group in &groups {
+        fs::create_dir(group).expect("a group");
+        for knob in ["cpuset.cpus", "cpuset.mems"] {
+            // On v1 it begins with none, and takes nobody then.
+            if let Ok(parents) = fs::read_to_string(group.with_file_name(knob)) {
+                let _ = fs::write(group.join(knob), parents);
+            }
+        }
+    }
+    groups
+}
+
+/// A process in these groups, which sees them as the top.
+fn in_groups(groups: &[PathBuf], prepare: impl FnOnce()) -> Target {
+    Target::prepared(CloneFlags::empty(), || {
+        groups.iter().for_each(|group| fs::write(group.join("cgroup.procs"), "0").expect("move the process"));
+        unshare(CloneFlags::CLONE_NEWCGROUP).expect("unshare");
+        prepare();
+    })
+}
+
+/// What came of it, where the caller is then, and the groups of `target` that it is not in.
+fn enters_group(target: &Target) -> (std::result::Result<(), String>, String, Vec<String>) {
+    let process = target.process();
+    let (entered, seen) = in_child(|| {
+        let entered = join::enter_group(&process).map_err(|error| error.to_string());
+        (entered, read("/proc/self/cgroup"))
+    });
+    let theirs = read(process.proc("cgroup"));
+    let missing = theirs.lines().filter(|line| !seen.lines().any(|own| own == *line)).map(str::to_owned).collect();
+    (entered, seen, missing)
+}
+
+/// A mount namespace of the caller's own, of which the others see nothing.
+fn own_mounts() {
+    unshare(CloneFlags::CLONE_NEWNS).expect("unshare");
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).expect("private");
+}
+
+fn bind(from: impl AsRef<Path>, to: &Path) {
+    mount(Some(from.as_ref()), to, None::<&str>, MsFlags::MS_BIND, None::<&str>).expect("bind");
 }
 
 /// A container of `boxwright` that runs. Dropped, it is ended.
