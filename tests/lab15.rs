@@ -20,12 +20,14 @@ use model::caps::CapSet;
 use model::{During, Error, NsKind, Powers, Process, Result, started_ticks};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, chroot, fork, getpid, mkfifo, pause};
+use nix::unistd::{ForkResult, Pid, Uid, chroot, fork, geteuid, getpid, getuid, mkfifo, pause, seteuid};
 use predicates::str::contains;
 use testkit::{
     Explained, Random, Running, Shield, cgroup_dirs, check, dir, drop_capabilities, in_child, meanwhile, needs,
@@ -41,6 +43,14 @@ const LOOKS: &[libc::c_long] = &[
     libc::SYS_stat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
+];
+
+/// The calls by which a process can be made.
+const FORKS: &[libc::c_long] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
 ];
 
 const RULES: &str = "lab15-join.md, The kernel's rules";
@@ -607,40 +617,52 @@ fn task5_the_child_is_in_the_pid_namespace() {
 #[test]
 fn task5_nothing_of_the_host_is_left_open() {
     shielded(|| {
-        let (parents, childs, kept) = in_child(|| {
-            // Numbers alone: what is closed must not be dropped.
-            let secret = File::open("/").expect("a directory of the host").into_raw_fd();
-            // With the flag that closes it at an exec: until then it is open.
-            assert!(is_cloexec(secret));
-            let kept = File::open("/dev/null").expect("a file to keep").into_raw_fd();
-            let high = // SAFETY: it is open.
-                nix::fcntl::fcntl(unsafe { BorrowedFd::borrow_raw(kept) }, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(200)).expect("dup");
+        // What the test itself opens from here on has larger numbers than this, and smaller ones than what is to be kept.
+        let _low: Vec<_> = (0..16).map(|_| File::open("/dev/null").expect("a file")).collect();
+        let standard: Vec<_> = (0..3).filter(|fd| is_open(*fd)).collect();
+        let high = highest_fd();
+        let seen = in_child(|| {
+            // Numbers alone: what is closed must not be dropped. With the flag that closes it at an exec: until then it is open.
+            let host = File::open("/").expect("a directory of the host").into_raw_fd();
+            let secrets = [3, host, 300, high].map(|fd| same_as(host, fd));
+            let kept = [250, 200].map(|fd| same_as(host, fd));
             let child = observe(
                 || {
                     // What observe() has opened meanwhile is the test's.
-                    let own = [secret, kept, high];
-                    let others = open_fds().into_iter().filter(|fd| !own.contains(fd));
-                    forks(&others.chain([high, kept]).collect::<Vec<_>>())
+                    let others =
+                        open_fds().into_iter().filter(|fd| *fd > 2 && !secrets.contains(fd) && !kept.contains(fd));
+                    forks(&others.chain(kept).collect::<Vec<_>>())
                 },
-                || (is_open(secret), is_open(kept) && is_open(high)),
+                || [&secrets, &kept[..], &standard].map(open_of),
             );
-            let parents = is_open(secret);
-            (parents, child.value.0, child.value.1)
+            (child.value, open_of(&secrets))
         });
+        let ([secrets, kept, still], parents) = seen;
         check!(
-            !childs && kept,
-            expected: "of three descriptors the two that are to be kept to be open in the child, and no other",
-            seen: format!("the host's directory is open: {childs}; what was to be kept is: {kept}"),
-            likely: match (childs, kept) {
-                (true, _) => "a directory of the host was left open: until its exec, a container reaches it by /proc/PID/fd. Close-on-exec comes too late",
-                _ => "the numbers in keep come in any order, and have gaps between them",
+            still == standard,
+            expected: format!("the standard three to stay open, named in keep or not: {standard:?}"),
+            seen: format!("open in the child: {still:?}"),
+            likely: "the gaps begin at 3: what lies below is the command's own input and output",
+            read: TASKS,
+        );
+        check!(
+            secrets.is_empty() && kept.len() == 2,
+            expected: "the two descriptors that are to be kept to be open in the child, and no other",
+            seen: format!("open: {secrets:?} of the host, {kept:?} of what was to be kept, 250 and 200"),
+            likely: match secrets[..] {
+                _ if kept.len() != 2 => "a descriptor that was to be kept was closed: the numbers in keep come in any order, and have gaps \
+                                         between them. Are they sorted?",
+                [3] => "3 is the first one after the standard three: the first gap begins there, not after it",
+                [fd] if fd == high => "the last gap ends at u32::MAX: how many can be open is limited (getrlimit(2)), and one may have a larger \
+                                       number than the limit is today",
+                _ => "a directory of the host was left open: until its exec, a container reaches it by /proc/PID/fd. Close-on-exec comes too late",
             },
             read: RULES,
         );
         check!(
-            !parents,
+            parents.is_empty(),
             expected: "nothing but the standard three and what is to be kept to be open when the fork comes, in the parent too",
-            seen: "the host's directory is open in the parent after the call",
+            seen: format!("the host's directory is open in the parent after the call: {parents:?}"),
             likely: "the child closes after the fork: by then it is in the PID namespace, where it can be seen. Close before",
             read: RULES,
         );
@@ -660,6 +682,46 @@ fn task5_nobody_in_there_can_look_into_it() {
             seen: format!("the child can be looked into: {childs:?}, its parent: {parents:?}"),
             likely: "prctl(2) PR_SET_DUMPABLE 0, before the fork: after it there is a moment in which a container's root opens the program \
                      of the host (CVE-2019-5736)",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task5_all_is_done_when_the_fork_comes() {
+    task5_nothing_of_the_host_is_left_open();
+    task5_nobody_in_there_can_look_into_it();
+    shielded(|| {
+        let (mut told, mut tell) = pipe().expect("a pipe");
+        in_child(|| {
+            // Whose files in /proc are root's cannot be told from root's own.
+            seteuid(Uid::from_raw(1)).or_else(|_| seteuid(getuid())).expect("seteuid");
+            prctl::set_dumpable(true).expect("prctl");
+            let (caller, (watched, held)) = (getpid(), pipe().expect("a pipe"));
+            let held = held.into_raw_fd();
+            let happens = || {
+                // Its only other holder is the caller.
+                // SAFETY: this process has its own, and uses it no more.
+                unsafe { libc::close(held) };
+                let is_closed = ends_of(&watched);
+                let owner = fs::metadata(format!("/proc/{caller}/stat")).expect("stat").uid();
+                let seen = format!("{is_closed} {}", owner != geteuid().as_raw());
+                tell.write_all(seen.as_bytes()).expect("tell");
+            };
+            meanwhile(FORKS, happens, || {
+                let forks = || forks(&open_fds().into_iter().filter(|fd| *fd != held).collect::<Vec<_>>());
+                observe(forks, || ());
+            });
+        });
+        drop(tell);
+        let mut seen = String::new();
+        told.read_to_string(&mut seen).expect("what was seen");
+        check!(
+            // Nothing was told: some other call has made the process.
+            seen.is_empty() || seen == "true true",
+            expected: "all to be closed, and nobody to be able to look in, when the fork is called",
+            seen: format!("at the call of the fork, closed and not to be looked into: {seen}"),
+            likely: "it is done in both processes, after the fork: the child is seen in there before it has got so far",
             read: RULES,
         );
     });
@@ -1249,6 +1311,30 @@ fn is_directory(fd: BorrowedFd<'_>) -> bool {
 fn is_open(fd: RawFd) -> bool {
     // SAFETY: it takes integers.
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+fn open_of(fds: &[RawFd]) -> Vec<RawFd> {
+    fds.iter().copied().filter(|fd| is_open(*fd)).collect()
+}
+
+/// Opens under the number `to` what is open as `fd`: `to`. To be called in a child, where nobody uses what has this number.
+fn same_as(fd: RawFd, to: RawFd) -> RawFd {
+    // SAFETY: it takes integers.
+    let status = unsafe { if fd == to { to } else { libc::dup3(fd, to, libc::O_CLOEXEC) } };
+    Errno::result(status).expect("dup3")
+}
+
+/// A number above 1024, if any is to be had, that a loop over all of them reaches.
+fn highest_fd() -> RawFd {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("getrlimit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("setrlimit");
+    (hard - 1).min(1024 + Random::new().below(20_000)) as RawFd
+}
+
+/// Whether nobody has the other end of this pipe.
+fn ends_of(pipe: &impl AsFd) -> bool {
+    let mut files = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    poll(&mut files, PollTimeout::ZERO).expect("poll") == 1
 }
 
 fn for_children(kind: NsKind) -> bool {

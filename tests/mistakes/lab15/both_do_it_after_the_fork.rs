@@ -1,0 +1,19 @@
+//! "Then it holds for both."
+//!
+//! task: 5
+//! test: task5_all_is_done_when_the_fork_comes
+//! says: it is done in both processes
+
+// SAFETY: the callers have one thread, so that no lock can be held by a thread that the child lacks.
+let forked = unsafe { fork() }.during("fork", "into the PID namespace")?;
+prctl::set_dumpable(false).during("prctl", "PR_SET_DUMPABLE")?;
+let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).filter(|fd| *fd > 2).collect();
+kept.sort_unstable();
+let first = [3].into_iter().chain(kept.iter().map(|fd| fd + 1));
+let last = kept.iter().map(|fd| fd - 1).chain([u32::MAX]);
+for (first, last) in first.zip(last).filter(|(first, last)| first <= last) {
+    // SAFETY: the call takes integers.
+    let status = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    Errno::result(status).during("close_range", format_args!("{first} to {last}"))?;
+}
+Ok(forked)
