@@ -735,18 +735,19 @@ fn task6_root_and_working_directory() {
         let (root, name) = a_root();
         let fd = File::open(&root).expect("the root");
         let seen = in_child(|| {
-            join::enter_root(fd.as_fd(), &Path::new("/").join(&name)).explained(
-                "enter_root(a directory, a path in it)",
-                &[(Errno::ENOENT, "the path is looked up below the new root: chroot(2) before chdir(2)")],
-                TASKS,
-            );
-            (
-                fs::metadata("/").map(|root| root.ino()).ok(),
-                std::env::current_dir().ok(),
-                fs::metadata("..").map(|it| it.ino()).ok(),
-            )
+            let before = (inode("/"), inode("."));
+            let entered = join::enter_root(fd.as_fd(), &Path::new("/").join(&name));
+            let likely = match inode("/") {
+                now if now == before.0 => "the path is looked up below the new root: chroot(2) before chdir(2)",
+                now if now == before.1 => {
+                    "the new root is where the caller was: fchdir(root), then chroot(2) to \".\", then chdir(2)"
+                }
+                _ => "chdir(2) to the path as it was given",
+            };
+            entered.explained("enter_root(a directory, a path in it)", &[(Errno::ENOENT, likely)], TASKS);
+            (inode("/"), std::env::current_dir().ok(), inode(".."))
         });
-        let inode = fs::metadata(&root).map(|root| root.ino()).ok();
+        let inode = inode(&root);
         check!(
             seen == (inode, Some(Path::new("/").join(&name)), inode),
             expected: format!("/ to be the directory that was given, and the working directory /{name} in it"),
@@ -765,23 +766,36 @@ fn task6_a_path_that_leads_out_is_refused() {
     task6_root_and_working_directory();
     shielded(|| {
         let (root, _) = a_root();
-        let seen = in_child(|| {
-            unshare(CloneFlags::CLONE_NEWNS).expect("unshare");
-            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-                .expect("private");
-            let place = root.join("proc");
-            fs::create_dir(&place).expect("mkdir");
-            mount(Some("proc"), &place, Some("proc"), MsFlags::empty(), None::<&str>).expect("mount proc");
-            let host = File::open("/").expect("a directory of the host");
-            let fd = File::open(&root).expect("the root");
-            let cwd = format!("/proc/self/fd/{}", host.as_raw_fd());
-            join::enter_root(fd.as_fd(), Path::new(&cwd)).map_err(|error| error.to_string()).err()
-        });
+        let leads_out = |path: &dyn Fn(&Path, RawFd) -> String| {
+            in_child(|| {
+                own_mounts();
+                let place = root.join("proc");
+                fs::create_dir_all(&place).expect("mkdir");
+                mount(Some("proc"), &place, Some("proc"), MsFlags::empty(), None::<&str>).expect("mount proc");
+                let host = File::open("/").expect("a directory of the host");
+                let fd = File::open(&root).expect("the root");
+                let cwd = path(&root, host.as_raw_fd());
+                join::enter_root(fd.as_fd(), Path::new(&cwd)).is_ok().then_some(cwd)
+            })
+        };
         check!(
-            seen.is_some(),
+            leads_out(&|_, fd| format!("/proc/self/fd/{fd}")).is_none(),
             expected: "an error for a working directory that is not below the root",
             seen: "Ok: the command would start in a directory of the host",
             likely: "a descriptor that is open leads out by /proc/self/fd/N (CVE-2024-21626). getcwd(2) has no path for where that is",
+            read: RULES,
+        );
+        let link = |root: &Path, fd| {
+            let name = random_name("link");
+            std::os::unix::fs::symlink(format!("proc/self/fd/{fd}"), root.join(&name)).expect("a link");
+            format!("/{name}")
+        };
+        let others = [leads_out(&link), leads_out(&|_, fd| format!("/proc/thread-self/fd/{fd}"))];
+        check!(
+            others == [None, None],
+            expected: "an error for a working directory that is not below the root, by whichever path",
+            seen: format!("Ok for {}, which leads to a directory of the host", others.iter().flatten().cloned().collect::<Vec<_>>().join(" and ")),
+            likely: "the path was looked at, and there are more paths that lead out than any list has. Go there, and ask getcwd(2) where that is",
             read: RULES,
         );
     });
@@ -1335,6 +1349,10 @@ fn highest_fd() -> RawFd {
 fn ends_of(pipe: &impl AsFd) -> bool {
     let mut files = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
     poll(&mut files, PollTimeout::ZERO).expect("poll") == 1
+}
+
+fn inode(path: impl AsRef<Path>) -> Option<u64> {
+    fs::metadata(path).map(|it| it.ino()).ok()
 }
 
 fn for_children(kind: NsKind) -> bool {
