@@ -826,9 +826,19 @@ fn task6_a_directory_that_is_not_there() {
 #[test]
 fn task7_what_it_starts_gets_no_more() {
     shielded(|| {
-        let powers = Powers { bounding: some_caps(), no_new_privs: false };
+        let last: u32 = read("/proc/sys/kernel/cap_last_cap").trim().parse().expect("a number");
+        let ends = CapSet(1 | 1 << last);
+        let powers = Powers { bounding: some_caps().without(ends), no_new_privs: false };
         let (before, own, started) = lowered(&powers, || {});
         let right = powers.bounding.and(before.permitted);
+        let too_many = started.permitted.without(right);
+        check!(
+            too_many == CapSet::EMPTY || too_many.without(ends) != CapSet::EMPTY,
+            expected: format!("a program that it starts as root to have {right}, what the process can have"),
+            seen: format!("{} more", too_many.names().join(", ")),
+            likely: format!("the numbers go from 0 to {last}, the last one of this kernel. No number need be known: after it comes EINVAL"),
+            read: TASKS,
+        );
         check!(
             started.permitted == right && started.bounding == right,
             expected: format!("a program that it starts as root to have {right}, what the process can have"),
@@ -882,8 +892,28 @@ fn task7_what_is_ambient_is_gone() {
             own.ambient == CapSet::EMPTY,
             expected: "no ambient capability to be left",
             seen: own.ambient.names().join(", "),
-            likely: "prctl(2) PR_CAP_AMBIENT with PR_CAP_AMBIENT_CLEAR_ALL",
+            likely: "nothing can be ambient that is not inheritable: set_inheritable(0) takes both",
             read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task7_a_refusal_is_told() {
+    task7_what_it_starts_gets_no_more();
+    shielded(|| {
+        let seen = in_child(|| {
+            drop_capabilities();
+            let seen = join::lower(&Powers { bounding: some_caps(), no_new_privs: false });
+            seen.err().map(|error| error.errno().map(|errno| errno as i32))
+        });
+        check!(
+            seen == Some(Some(Errno::EPERM as i32)),
+            expected: "EPERM for a caller without CAP_SETPCAP",
+            seen: format!("{seen:?}"),
+            likely: "every error was taken for the end of the numbers: that one is EINVAL. After EPERM nothing was dropped, and a program \
+                     that is root would get all",
+            read: TASKS,
         );
     });
 }
@@ -1240,14 +1270,15 @@ fn forks(keep: &[RawFd]) -> ForkResult {
 }
 
 fn lowers(powers: &Powers) {
-    join::lower(powers).explained(
-        "lower(powers)",
-        &[
-            (Errno::EINVAL, "the kernel knows fewer capabilities than 64: EINVAL says that its last one is behind you"),
-            (Errno::EPERM, "PR_CAPBSET_DROP takes CAP_SETPCAP: was it given up too soon?"),
-        ],
-        TASKS,
-    );
+    let lowered = join::lower(powers);
+    let refused = match &lowered {
+        Err(error) if error.to_string().contains("capset") => {
+            "capset(2) lets nothing become inheritable that the bounding set has no more. What shall be inheritable is nothing: set_inheritable(0)"
+        }
+        _ => "PR_CAPBSET_DROP takes CAP_SETPCAP: was it given up too soon?",
+    };
+    let last = "the kernel knows fewer capabilities than 64: EINVAL says that its last one is behind you";
+    lowered.explained("lower(powers)", &[(Errno::EINVAL, last), (Errno::EPERM, refused)], TASKS);
 }
 
 /// The sets of a caller before `lower`, after it, and of a program that it has started; `first` comes before all that.

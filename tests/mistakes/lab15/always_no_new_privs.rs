@@ -15,5 +15,4 @@ for number in (0..u64::BITS).filter(|number| !powers.bounding.has(*number)) {
     };
 }
 set_inheritable(0)?;
-prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL.cast_unsigned()).during("prctl", "PR_CAP_AMBIENT")?;
 prctl::set_no_new_privs().during("prctl", "PR_SET_NO_NEW_PRIVS")

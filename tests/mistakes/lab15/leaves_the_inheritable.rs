@@ -14,7 +14,6 @@ for number in (0..u64::BITS).filter(|number| !powers.bounding.has(*number)) {
         result => result.during("prctl PR_CAPBSET_DROP", number)?,
     };
 }
-prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL.cast_unsigned()).during("prctl", "PR_CAP_AMBIENT")?;
 if powers.no_new_privs {
     prctl::set_no_new_privs().during("prctl", "PR_SET_NO_NEW_PRIVS")?;
 }
