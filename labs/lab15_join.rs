@@ -25,9 +25,10 @@ use nix::unistd::{ForkResult, Pid, chdir, chroot, fchdir, fork, getcwd};
 /// Source: pidfd_open(2) (Linux 5.3); proc_pid_stat(5), `starttime`.
 ///
 /// # Errors
-/// [`Error::NoSuchProcess`] when it has ended, whoever has its number by now.
+/// [`Error::NoSuchProcess`] when it has ended and was reaped, whoever has its number by now. Until then it has its number, and may
+/// be opened.
 pub fn open(pid: Pid, noted_ticks: u64) -> Result<Process> {
-    todo!("lab 15, task 1: pidfd_open(2), ESRCH is Error::NoSuchProcess; and only then: does started_ticks(pid) say what was noted?")
+    todo!("lab 15, task 1: the process with this number, held by pidfd_open(2), if started_ticks(pid) says what was noted; else Error::NoSuchProcess")
 }
 
 /// The kinds of namespaces in which `process` lives and the caller does not.
@@ -51,7 +52,7 @@ pub fn differing(process: &Process) -> Result<Vec<NsKind>> {
 /// # Errors
 /// EPERM without the right; EINVAL for the user namespace that the caller is in, and for a caller with more than one thread.
 pub fn enter(namespaces: &[(NsKind, BorrowedFd<'_>)]) -> Result<()> {
-    todo!("lab 15, task 3: setns(2) with kind.clone_flag() for all but User; those that fail with EPERM wait until the user namespace is joined, and are tried again")
+    todo!("lab 15, task 3: setns(2) with kind.clone_flag() into each of them, in an order in which root can join them all, and an ordinary user too")
 }
 
 /// Moves the caller into the cgroup of `process`, in every hierarchy that is mounted and in which that is another one than its own.
@@ -73,7 +74,7 @@ pub fn enter_group(process: &Process) -> Result<()> {
 /// # Errors
 /// ENOMEM when the first process of the PID namespace has ended.
 pub fn fork_inside(keep: &[BorrowedFd<'_>]) -> Result<ForkResult> {
-    todo!("lab 15, task 5: prctl(2) PR_SET_DUMPABLE 0; close_range(2) for the gaps between the numbers of keep, from 3 to u32::MAX; then fork(2)")
+    todo!("lab 15, task 5: fork(2), and before it prctl::set_dumpable, and close_range(2) for all but the standard three and keep")
 }
 
 /// Makes the directory `root` the caller's root, and `cwd`, a path below it, its working directory.
@@ -84,19 +85,19 @@ pub fn fork_inside(keep: &[BorrowedFd<'_>]) -> Result<ForkResult> {
 /// # Errors
 /// ENOENT when `cwd` is not there, or leads out: a path such as `/proc/self/fd/7` can (CVE-2024-21626).
 pub fn enter_root(root: BorrowedFd<'_>, cwd: &Path) -> Result<()> {
-    todo!("lab 15, task 6: fchdir(2), chroot(2) to \".\", chdir(2) to cwd; then getcwd(2), which finds no path to a directory that is not below the root")
+    todo!("lab 15, task 6: fchdir(2), chroot(2) and chdir(2); and an error for a directory that is not below the root, by whichever path")
 }
 
 /// Takes from the caller, and all programs that it will start, what a process with `powers` cannot come to be able to do. Until
 /// its exec the caller keeps what it has.
 ///
 /// Root's programs get what is in the bounding set or in the inheritable one: so it takes both. To be called after [`enter`]: a
-/// user namespace that is joined gives all back. Source: capabilities(7), "Programs, capabilities, and root".
+/// user namespace that is joined gives all back. Source: capabilities(7), "Capabilities and execution of programs by root".
 ///
 /// # Errors
 /// EPERM without CAP_SETPCAP.
 pub fn lower(powers: &Powers) -> Result<()> {
-    todo!("lab 15, task 7: prctl(2) PR_CAPBSET_DROP for all (to EINVAL) that are not in powers.bounding; ambient cleared; set_inheritable(0); no_new_privs if it has it")
+    todo!("lab 15, task 7: prctl(2) PR_CAPBSET_DROP for all that are not in powers.bounding; set_inheritable, given below; no_new_privs if it has it")
 }
 
 /// Gives the calling thread the inheritable set `set`, and leaves it the others. Given. Source: capget(2).

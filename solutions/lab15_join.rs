@@ -24,9 +24,10 @@ use nix::unistd::{ForkResult, Pid, chdir, chroot, fchdir, fork, getcwd};
 /// Source: pidfd_open(2) (Linux 5.3); proc_pid_stat(5), `starttime`.
 ///
 /// # Errors
-/// [`Error::NoSuchProcess`] when it has ended, whoever has its number by now.
+/// [`Error::NoSuchProcess`] when it has ended and was reaped, whoever has its number by now. Until then it has its number, and may
+/// be opened.
 pub fn open(pid: Pid, noted_ticks: u64) -> Result<Process> {
-    // task 1: pidfd_open(2), ESRCH is Error::NoSuchProcess; and only then: does started_ticks(pid) say what was noted?
+    // task 1: the process with this number, held by pidfd_open(2), if started_ticks(pid) says what was noted; else Error::NoSuchProcess
     // nothing: std::fs::File::open("/dev/null").map(|fd| Process { pid, fd: fd.into() }).during("open", "/dev/null")
     // SAFETY: the call takes two integers.
     let fd = match Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) }) {
@@ -85,7 +86,7 @@ pub fn differing(process: &Process) -> Result<Vec<NsKind>> {
 /// # Errors
 /// EPERM without the right; EINVAL for the user namespace that the caller is in, and for a caller with more than one thread.
 pub fn enter(namespaces: &[(NsKind, BorrowedFd<'_>)]) -> Result<()> {
-    // task 3: setns(2) with kind.clone_flag() for all but User; those that fail with EPERM wait until the user namespace is joined, and are tried again
+    // task 3: setns(2) with kind.clone_flag() into each of them, in an order in which root can join them all, and an ordinary user too
     let (user, others): (Vec<_>, Vec<_>) = namespaces.iter().partition(|(kind, _)| *kind == NsKind::User);
     let join = |(kind, fd): &(NsKind, BorrowedFd<'_>)| setns(fd, kind.clone_flag());
     let mut later = Vec::new();
@@ -133,7 +134,7 @@ pub fn enter_group(process: &Process) -> Result<()> {
 /// # Errors
 /// ENOMEM when the first process of the PID namespace has ended.
 pub fn fork_inside(keep: &[BorrowedFd<'_>]) -> Result<ForkResult> {
-    // task 5: prctl(2) PR_SET_DUMPABLE 0; close_range(2) for the gaps between the numbers of keep, from 3 to u32::MAX; then fork(2)
+    // task 5: fork(2), and before it prctl::set_dumpable, and close_range(2) for all but the standard three and keep
     // nothing: Ok(ForkResult::Parent { child: Pid::this() })
     prctl::set_dumpable(false).during("prctl", "PR_SET_DUMPABLE")?;
     let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).filter(|fd| *fd > 2).collect();
@@ -158,7 +159,7 @@ pub fn fork_inside(keep: &[BorrowedFd<'_>]) -> Result<ForkResult> {
 /// # Errors
 /// ENOENT when `cwd` is not there, or leads out: a path such as `/proc/self/fd/7` can (CVE-2024-21626).
 pub fn enter_root(root: BorrowedFd<'_>, cwd: &Path) -> Result<()> {
-    // task 6: fchdir(2), chroot(2) to ".", chdir(2) to cwd; then getcwd(2), which finds no path to a directory that is not below the root
+    // task 6: fchdir(2), chroot(2) and chdir(2); and an error for a directory that is not below the root, by whichever path
     fchdir(root).during("fchdir", "the container's root")?;
     chroot(".").during("chroot", "the container's root")?;
     chdir(cwd).during("chdir", cwd.display())?;
@@ -171,24 +172,22 @@ pub fn enter_root(root: BorrowedFd<'_>, cwd: &Path) -> Result<()> {
 /// its exec the caller keeps what it has.
 ///
 /// Root's programs get what is in the bounding set or in the inheritable one: so it takes both. To be called after [`enter`]: a
-/// user namespace that is joined gives all back. Source: capabilities(7), "Programs, capabilities, and root".
+/// user namespace that is joined gives all back. Source: capabilities(7), "Capabilities and execution of programs by root".
 ///
 /// # Errors
 /// EPERM without CAP_SETPCAP.
 pub fn lower(powers: &Powers) -> Result<()> {
-    // task 7: prctl(2) PR_CAPBSET_DROP for all (to EINVAL) that are not in powers.bounding; ambient cleared; set_inheritable(0); no_new_privs if it has it
-    let prctl = |option, number: u32| {
-        // SAFETY: these options take integers.
-        Errno::result(unsafe { libc::prctl(option, libc::c_ulong::from(number), 0, 0, 0) })
-    };
+    // task 7: prctl(2) PR_CAPBSET_DROP for all that are not in powers.bounding; set_inheritable, given below; no_new_privs if it has it
     for number in (0..u64::BITS).filter(|number| !powers.bounding.has(*number)) {
-        match prctl(libc::PR_CAPBSET_DROP, number) {
+        // SAFETY: this option takes integers.
+        let dropped = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
+        match Errno::result(dropped) {
             Err(Errno::EINVAL) => break, // the kernel's last one is behind us
             result => result.during("prctl PR_CAPBSET_DROP", number)?,
         };
     }
+    // The ambient set goes with it: nothing is ambient that is not inheritable.
     set_inheritable(0)?;
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL.cast_unsigned()).during("prctl", "PR_CAP_AMBIENT")?;
     if powers.no_new_privs {
         prctl::set_no_new_privs().during("prctl", "PR_SET_NO_NEW_PRIVS")?;
     }
