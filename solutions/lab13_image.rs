@@ -176,24 +176,25 @@ pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Res
         }
         Ok(())
     })?;
+    // Where the place of a directory was taken since, its marks and its time are gone with it.
     for path in hidden {
-        let (parent, name) = open_parent(root, &path)?;
-        match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
+        let Some((parent, name)) = entry::find_parent(root, &path)? else { continue };
+        match mknodat(&parent, name, SFlag::S_IFCHR, Mode::empty(), 0) {
             // It came with this layer, so it is what is seen; a directory would be merged with those below.
-            Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), &name) => opaque.push(path.join(&name)),
+            Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), name) => opaque.push(path.join(name)),
             Err(Errno::EEXIST) => {}
             made => made.during("mknod", path.display())?,
         }
     }
     for path in opaque {
         // The directory that it is in: the way there may be a link.
-        let (directory, _) = open_parent(root, &path)?;
+        let Some((directory, _)) = entry::find_parent(root, &path)? else { continue };
         xattr::set_deref(place(directory.as_fd()), marks.opaque(), b"y").during("setxattr", path.display())?;
     }
-    // What is made in a directory changes its time.
-    directories.iter().rev().try_for_each(|item| {
-        let (parent, name) = open_parent(root, &item.path)?;
-        if entry::is_directory(parent.as_fd(), &name) { entry::set_time(parent.as_fd(), &name, item) } else { Ok(()) }
+    // What is made in a directory changes its time. One that came twice has that of the last entry.
+    directories.iter().try_for_each(|item| match entry::find_parent(root, &item.path)? {
+        Some((parent, name)) if entry::is_directory(parent.as_fd(), name) => entry::set_time(parent.as_fd(), name, item),
+        _ => Ok(()),
     })
     // end task
 }

@@ -23,6 +23,7 @@ use model::{Error, Result};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use testkit::{Explained, Random, Rootfs, Shield, check, dir, in_child, needs, random_name, shielded, written};
 
@@ -924,6 +925,16 @@ fn task5_a_whiteout_hides_the_layers_below_alone() {
                 read: RULES,
             );
         }
+        for name in ["before", "after"] {
+            let mark = xattr::get(place.at("root/etc").join(name), place.marks.opaque()).ok().flatten();
+            check!(
+                mark.is_none(),
+                expected: format!("no mark on etc/{name}, which is a file and hides what is below by being there"),
+                seen: format!("{mark:?}"),
+                likely: "EEXIST was taken for a directory: a file has nothing in it to be merged, and its mark would travel with it",
+                read: RULES,
+            );
+        }
         for name in ["dir-before", "dir-after"] {
             let own = seen.get(&format!("etc/{name}")).map(String::as_str);
             check!(
@@ -976,6 +987,162 @@ fn task5_the_kernel_sees_the_same() {
 }
 
 #[test]
+fn task5_a_mark_may_come_alone() {
+    at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
+        apply(place, &[(file("etc/deep/.wh.gone", 0), b""), (file("srv/.wh..wh..opq", 0), b"")]);
+        let seen = place.tree("root");
+        let wanted = [
+            ("etc", "a directory"),
+            ("etc/deep", "a directory"),
+            ("etc/deep/gone", "a whiteout"),
+            ("srv", "an opaque directory"),
+        ];
+        check!(
+            seen.iter().map(|(path, kind)| (path.as_str(), kind.as_str())).eq(wanted),
+            expected: format!("{wanted:?}"),
+            seen: format!("{seen:?}"),
+            likely: "a mark was lost whose directory is no entry of the layer: that one is in a layer below, and is made here for the mark's sake",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task5_a_mark_does_not_follow_what_came_later() {
+    at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
+        for target in [place.at("outside"), "../outside".into()] {
+            let door = link("door", target.to_str().expect("text"));
+            for mark in ["door/.wh.key", "door/.wh..wh..opq"] {
+                drop(try_apply(place, &[(directory("door"), b""), (file(mark, 0), b""), (door.clone(), b"")]));
+                let outside = place.tree("outside");
+                let mark = xattr::get(place.at("outside"), place.marks.opaque()).ok().flatten();
+                check!(
+                    outside.len() == 1 && mark.is_none() && place.is_quiet_outside(),
+                    expected: "nothing to be marked outside, where a link leads that took a directory's place",
+                    seen: format!("{outside:?}, opaque: {mark:?}"),
+                    likely: "a mark was made by its path in the root, mknodat(root, path), and the way there was followed: it has changed since the entry came; find it anew, find_parent()",
+                    read: RULES,
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn task5_a_time_does_not_follow_what_came_later() {
+    at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
+        place.mkdir("outside/sub");
+        let before = place.stat("outside/sub");
+        for target in [place.at("outside"), "../outside".into()] {
+            let door = link("door", target.to_str().expect("text"));
+            drop(try_apply(place, &[(directory("door"), b""), (directory("door/sub"), b""), (door, b"")]));
+            let after = place.stat("outside/sub");
+            check!(
+                (before.mtime(), before.ctime(), before.ctime_nsec()) == (after.mtime(), after.ctime(), after.ctime_nsec()),
+                expected: "a directory outside, where a link leads that took a directory's place, to keep its time",
+                seen: format!("{}, and it was {}", after.mtime(), before.mtime()),
+                likely: "a time was set by its path in the root, set_time(root, path), and the way there was followed: it has changed since the entry came; find it anew, find_parent()",
+                read: RULES,
+            );
+        }
+    });
+}
+
+#[test]
+fn task5_what_took_a_directorys_place_stays() {
+    at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
+        let below = |name: &str| {
+            let early = |path: String| Item { mtime: (1_000_000_000, 1), ..directory(&path) };
+            let files = [".wh.key", ".wh..wh..opq", "sub/.wh.key", "sub/.wh..wh..opq"];
+            let mut entries = vec![(early(name.into()), &b""[..]), (early(format!("{name}/sub")), b"")];
+            entries.extend(files.map(|mark| (file(&format!("{name}/{mark}"), 0), &b""[..])));
+            entries
+        };
+        for (name, later, kind) in [
+            ("file", file("file", 0), "a file"),
+            ("out", link("out", "../outside"), "a link"),
+            ("away", link("away", "/"), "a link"),
+            ("loop", link("loop", "loop"), "a link"),
+            ("lost", link("lost", "nowhere"), "a link"),
+        ] {
+            let seen = try_apply(place, &[below(name), vec![(later, b"")]].concat());
+            check!(
+                seen.is_ok(),
+                expected: format!("{kind}, {name}, to take the place of a directory with marks in it, and no error"),
+                seen: format!("{seen:?}"),
+                likely: "the way to a mark or to a time is no more, and that was taken for a refusal: they are gone with their directory; find_parent() gives None",
+                read: RULES,
+            );
+            let (tree, time) = (place.tree("root"), place.stat(&format!("root/{name}")).mtime());
+            check!(
+                tree.get(name).map(String::as_str) == Some(kind) && place.is_quiet_outside(),
+                expected: format!("{name} to be {kind}: what comes later takes the place"),
+                seen: format!("{tree:?}"),
+                likely: "the last entry by a name is the one that stays",
+                read: RULES,
+            );
+            check!(
+                time == 1_600_000_000,
+                expected: format!("{name} to have the time of its own entry"),
+                seen: time,
+                likely: "the time of a directory was given to what took its place: ask is_directory()",
+                read: RULES,
+            );
+        }
+        let again = vec![(file("again", 0), &b""[..]), (directory("again"), b"")];
+        let mut entries = below("again");
+        entries.retain(|(item, _)| {
+            !item.path.starts_with("again/.wh.key") && !item.path.starts_with("again/.wh..wh..opq")
+        });
+        let seen = try_apply(place, &[entries, again].concat());
+        let inside = fs::read_dir(place.at("root/again")).expect("readdir").count();
+        check!(
+            seen.is_ok() && inside == 0,
+            expected: "a directory that came again after a file had taken its place to be empty",
+            seen: format!("{seen:?}, {inside} names in it"),
+            likely: "what was gone was brought back for a mark or a time: open_parent() makes what is missing; find_parent() does not",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task5_many_directories_need_few_descriptors() {
+    at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
+        let paths = |of: fn(u32) -> String| (0..60).map(of).map(|path| (file(&path, 0), &b""[..]));
+        let layer: Vec<_> = paths(|number| format!("{number}/.wh.gone"))
+            .chain(paths(|number| format!("{number}/.wh..wh..opq")))
+            .chain((0..60).map(|number| (directory(&format!("{number}/sub")), &b""[..])))
+            .collect();
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("getrlimit");
+        let open = fs::read_dir("/proc/self/fd").expect("readdir").count() as u64;
+        setrlimit(Resource::RLIMIT_NOFILE, soft.min(open + 30), hard).expect("setrlimit");
+        let seen = try_apply(place, &layer);
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("setrlimit");
+        check!(
+            seen.is_ok(),
+            expected: "60 directories, with marks and times, to be unpacked with 30 descriptors",
+            seen: format!("{seen:?}"),
+            likely: match seen.as_ref().err().and_then(Error::errno) {
+                Some(Errno::EMFILE) => "the directories of marks or times are kept open until the end, and a layer has thousands: keep their paths",
+                _ => "first make the other tests of task 5 pass",
+            },
+            read: RULES,
+        );
+    });
+}
+
+#[test]
 fn task5_directories_keep_their_times() {
     at_a_place(|place| {
         leans_on_names(place);
@@ -990,15 +1157,20 @@ fn task5_directories_keep_their_times() {
                 (Item { mtime: early, mode: 0o555, ..directory("last") }, b""),
                 (file("last/more", 0), b""),
                 (file("last/.wh.gone", 0), b""),
+                (directory("twice"), b""),
+                (Item { mtime: early, ..directory("twice") }, b""),
             ],
         );
-        for name in ["first", "last"] {
+        for name in ["first", "last", "twice"] {
             let seen = place.stat(&format!("root/{name}"));
             check!(
                 (seen.mtime(), seen.mtime_nsec()) == (early.0, i64::from(early.1)),
                 expected: format!("{name} to have the time of its entry"),
                 seen: format!("{}.{:09}", seen.mtime(), seen.mtime_nsec()),
-                likely: "what is made in a directory changes its time: it is set when everything is there, marks too",
+                likely: match name {
+                    "twice" => "a directory that came twice has the time of its first entry: the later one renews it",
+                    _ => "what is made in a directory changes its time: it is set when everything is there, marks too",
+                },
                 read: RULES,
             );
         }
@@ -1034,6 +1206,24 @@ fn task5_the_first_refusal_ends_it() {
             likely: "the refusal was kept for later: whatever comes after it is as suspicious",
             read: RULES,
         );
+    });
+}
+
+#[test]
+fn task5_what_put_refuses_ends_it() {
+    at_a_place(|place| {
+        leans_on_names(place);
+        leans_on_put(place);
+        for bad in [item("bad", ItemKind::Char { major: 0, minor: 0 }), hard_link("bad", "never-came")] {
+            let seen = try_apply(place, &[(file("good", 0), b""), (bad.clone(), b""), (file("later", 0), b"")]);
+            check!(
+                seen.is_err() && !place.at("root/later").exists(),
+                expected: format!("the entry bad, {:?}, to end it with an error, and nothing to be made after it", bad.kind),
+                seen: format!("{seen:?}, {:?}", place.tree("root")),
+                likely: "what put() returned was dropped: an image without what could not be made is another image",
+                read: RULES,
+            );
+        }
     });
 }
 
@@ -1525,11 +1715,15 @@ fn put(place: &Place, item: &Item, content: &[u8]) {
     try_put(place, item, content).explained(&format!("put() of {:?} {:?}", item.path, item.kind), &PUT_REASONS, RULES);
 }
 
-#[track_caller]
-fn apply(place: &Place, entries: &[(Item, &[u8])]) {
+fn try_apply(place: &Place, entries: &[(Item, &[u8])]) -> Result<()> {
     let bytes = archive(entries);
     let mut layer = Archive::new(Cursor::new(bytes), Owners::AsTold);
-    image::apply(place.root().as_fd(), &mut layer, place.marks).explained("apply()", &PUT_REASONS, RULES);
+    image::apply(place.root().as_fd(), &mut layer, place.marks)
+}
+
+#[track_caller]
+fn apply(place: &Place, entries: &[(Item, &[u8])]) {
+    try_apply(place, entries).explained("apply()", &PUT_REASONS, RULES);
 }
 
 #[track_caller]

@@ -69,11 +69,12 @@ pub fn marker(name: &OsStr) -> Result<Marker<'_>> {
 
 /// See the solution.
 pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsString)> {
-    walk(root, path, None)
+    walk(root, path, true, None)
 }
 
-/// As [`open_parent`]. With `marks`, a whiteout on the way becomes an opaque directory.
-fn walk(root: BorrowedFd<'_>, path: &Path, marks: Option<Marks>) -> Result<(OwnedFd, OsString)> {
+/// As [`open_parent`], but that only `makes` what is missing if so told. With `marks`, a whiteout on the way becomes an opaque
+/// directory.
+fn walk(root: BorrowedFd<'_>, path: &Path, makes: bool, marks: Option<Marks>) -> Result<(OwnedFd, OsString)> {
     let is_named = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if path.as_os_str().is_empty() || !path.components().all(|part| is_named(&part)) {
         return Err(Error::invalid("entry", path.to_string_lossy(), "a path from the root downwards"));
@@ -98,7 +99,7 @@ fn walk(root: BorrowedFd<'_>, path: &Path, marks: Option<Marks>) -> Result<(Owne
         let look =
             || openat(here, name.as_os_str(), OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty());
         let found = match look() {
-            Err(Errno::ENOENT) if is_own => {
+            Err(Errno::ENOENT) if is_own && makes => {
                 mkdirat(here, name.as_os_str(), Mode::from_bits_retain(0o755)).during("mkdir", path.display())?;
                 look()
             }
@@ -259,7 +260,7 @@ fn set_opaque(directory: &Path, marks: Marks) -> Result<()> {
 pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Result<()> {
     let (mut hidden, mut times) = (BTreeSet::new(), BTreeMap::new());
     layer.each(|item, content| {
-        let (parent, name) = walk(root, &item.path, Some(marks))?;
+        let (parent, name) = walk(root, &item.path, true, Some(marks))?;
         let directory = place(parent.as_fd());
         match marker(&name)? {
             Marker::Ignored => Ok(()),
@@ -288,7 +289,8 @@ pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Res
         }
     })?;
     for (path, mtime) in times {
-        let (parent, name) = open_parent(root, &path)?;
+        // What was no error on the way in is none now: something else is there.
+        let Ok((parent, name)) = walk(root, &path, false, None) else { continue };
         let path = place(parent.as_fd()).join(name);
         if path.symlink_metadata().is_ok_and(|seen| seen.is_dir()) {
             set_time(&path, mtime)?;

@@ -276,18 +276,36 @@ pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Res
     whiteouts.iter().try_for_each(|(path, is_opaque)| mark(root, path, *is_opaque, marks))?;
     for (path, mtime) in times.iter().rev() {
         let told = path.display();
-        let (parent, name) = open_parent(root, path)?;
-        let name = c_text(name.as_bytes()).during("utimensat", &told)?;
+        let Some((parent, name)) = find_parent(root, path).during("openat2", &told)? else { continue };
+        if !stat_at(parent.as_raw_fd(), &name).is_ok_and(|seen| seen.st_mode & libc::S_IFMT == libc::S_IFDIR) {
+            continue;
+        }
         set_time(parent.as_raw_fd(), &name, *mtime).during("utimensat", &told)?;
     }
     Ok(())
 }
 
+/// As [`open_parent`], but nothing is made; nothing when the way is no more.
+fn find_parent(root: BorrowedFd<'_>, path: &Path) -> io::Result<Option<(OwnedFd, CString)>> {
+    let bytes = path.as_os_str().as_bytes();
+    let (way, name) = match bytes.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&bytes[..slash], &bytes[slash + 1..]),
+        None => (&b"."[..], bytes),
+    };
+    match beneath(root, &c_text(way)?) {
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::EXDEV) => Ok(None),
+            _ => Err(error),
+        },
+        Ok(directory) => Ok(Some((directory, c_text(name)?))),
+    }
+}
+
 /// Hides what the layers below have by this path.
 fn mark(root: BorrowedFd<'_>, path: &Path, is_opaque: bool, marks: Marks) -> Result<()> {
     let told = path.display();
-    let (parent, name) = open_parent(root, path)?;
-    let (fd, name) = (parent.as_raw_fd(), c_text(name.as_bytes()).during("mark", &told)?);
+    let Some((parent, name)) = find_parent(root, path).during("openat2", &told)? else { return Ok(()) };
+    let fd = parent.as_raw_fd();
     let own = match stat_at(fd, &name) {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => None,
         stat => Some(stat.during("fstatat", &told)?),

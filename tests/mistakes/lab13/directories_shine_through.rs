@@ -19,18 +19,18 @@ layer.each(|item, content| {
     Ok(())
 })?;
 for path in hidden {
-    let (parent, name) = open_parent(root, &path)?;
-    match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
+    let Some((parent, name)) = entry::find_parent(root, &path)? else { continue };
+    match mknodat(&parent, name, SFlag::S_IFCHR, Mode::empty(), 0) {
         Err(Errno::EEXIST) => {}
         made => made.during("mknod", path.display())?,
     }
 }
 for path in opaque {
-    let (parent, name) = open_parent(root, &path)?;
+    let Some((parent, name)) = entry::find_parent(root, &path)? else { continue };
     xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
 }
 // What is made in a directory changes its time.
-directories.iter().rev().try_for_each(|item| {
-    let (parent, name) = open_parent(root, &item.path)?;
-    if entry::is_directory(parent.as_fd(), &name) { entry::set_time(parent.as_fd(), &name, item) } else { Ok(()) }
+directories.iter().try_for_each(|item| match entry::find_parent(root, &item.path)? {
+    Some((parent, name)) if entry::is_directory(parent.as_fd(), name) => entry::set_time(parent.as_fd(), name, item),
+    _ => Ok(()),
 })

@@ -19,16 +19,16 @@ layer.each(|item, content| {
     Ok(())
 })?;
 for path in hidden {
-    let (parent, name) = open_parent(root, &path)?;
-    match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
+    let Some((parent, name)) = entry::find_parent(root, &path)? else { continue };
+    match mknodat(&parent, name, SFlag::S_IFCHR, Mode::empty(), 0) {
         // It came with this layer, so it is what is seen; a directory would be merged with those below.
-        Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), &name) => opaque.push(path),
+        Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), name) => opaque.push(path),
         Err(Errno::EEXIST) => {}
         made => made.during("mknod", path.display())?,
     }
 }
 for path in opaque {
-    let (parent, name) = open_parent(root, &path)?;
+    let Some((parent, name)) = entry::find_parent(root, &path)? else { continue };
     xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
 }
 drop(directories);

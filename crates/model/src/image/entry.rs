@@ -3,12 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::sys::stat::{
     FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, fstatat, major, makedev, minor, mknodat, utimensat,
 };
@@ -29,6 +29,26 @@ pub fn leaves_the_root(path: &Path) -> Error {
 #[must_use]
 pub fn is_directory(parent: BorrowedFd<'_>, name: &OsStr) -> bool {
     fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| kind(&stat) == SFlag::S_IFDIR)
+}
+
+/// The directory that the entry `path` has gone to, and the entry's name in it; `.` for the root. Nothing is made; nothing is
+/// found where the way is no more, since something that came later has taken the place of a directory on it.
+///
+/// # Errors
+/// [`Error::Os`].
+pub fn find_parent<'a>(root: BorrowedFd<'_>, path: &'a Path) -> Result<Option<(OwnedFd, &'a OsStr)>> {
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
+    let how = how.resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let way = Path::new(".").join(path.parent().unwrap_or(Path::new("")));
+    let opened = (0..100).map(|_| openat2(root, &way, how)).find(|opened| !matches!(opened, Err(Errno::EAGAIN)));
+    match opened.unwrap_or(Err(Errno::EAGAIN)) {
+        // Nothing is there, or a file, or a link that leads in a circle or out.
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EXDEV) => Ok(None),
+        opened => {
+            let name = path.file_name().unwrap_or(OsStr::new("."));
+            Ok(Some((opened.during("openat2", path.display())?, name)))
+        }
+    }
 }
 
 /// Removes what has the name of the entry, but for a directory that the entry is again.
