@@ -71,7 +71,8 @@ pub fn marker(name: &OsStr) -> Result<Marker<'_>> {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a path that is absolute, empty, or has `..` in it; EXDEV for a link that leads out, ELOOP for links in
-/// a circle, ENOTDIR for a file on the way, EEXIST for a link that leads to nothing.
+/// a circle, ENOTDIR for a file on the way, EEXIST for a link that leads to nothing. EAGAIN, when something is renamed meanwhile, is
+/// none the first times: it is tried again.
 pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsString)> {
     // task 3: collect the names of path.components(), refuse what is no name; openat2 with O_PATH | O_DIRECTORY and RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS for all but the last; on ENOENT make them one by one
     // nothing: Ok((root.try_clone_to_owned().during("dup", "the root")?, OsString::new()))
@@ -107,7 +108,8 @@ pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsStri
 /// place of a directory keeps what is in it. `root` is where the target of a hard link is found.
 ///
 /// A file's zeros that fill whole blocks take no space. A device that the caller may not make is left out: in a user namespace
-/// nobody may, and a container gets a `/dev` of its own.
+/// nobody may, and a container gets a `/dev` of its own. A hard link is a file that is there already, and keeps its owner, its mode
+/// and its time.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the device 0, 0, which would be a whiteout, and as [`open_parent`] for the target of a hard link; ENOENT
@@ -143,7 +145,7 @@ pub fn put(
             return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
         }
         ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
-            Err(Errno::EPERM) => return Ok(()),
+            Err(Errno::EPERM) if item.kind != ItemKind::Fifo => return Ok(()),
             made => made,
         },
     };

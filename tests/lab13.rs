@@ -46,12 +46,18 @@ const PUT_REASONS: [(Errno, &str); 10] = [
         Errno::EXDEV,
         "RESOLVE_BENEATH refuses what leaves the root; from one directory to another, link(2) needs the root's own descriptor",
     ),
-    (Errno::EPERM, "the owner or the node is not the caller's to make; chmod(2) of a symbolic link is refused"),
+    (
+        Errno::EPERM,
+        "the owner or the node is not the caller's to make; chmod(2) of a symbolic link is refused, and so is a user.* attribute: /proc/self/fd/N is one, too",
+    ),
     (
         Errno::EINVAL,
         "mknod(2) takes the kind of the file in its mode; openat2(2) no flags that contradict each other; an id that is not mapped is nobody's",
     ),
-    (Errno::EOPNOTSUPP, "the mode of a symbolic link cannot be changed, and it has no user.* attributes"),
+    (
+        Errno::EOPNOTSUPP,
+        "the mode of a symbolic link cannot be changed; and /proc/self/fd/N is a link itself, whose attributes xattr::set() would set: place(fd).join(\".\") goes past it",
+    ),
     (Errno::EBADF, "a descriptor that names a place (O_PATH) is not written through: place() gives a path for it"),
 ];
 /// What each errno means on the way to an entry's place.
@@ -62,7 +68,10 @@ const WAY_REASONS: [(Errno, &str); 5] = [
         "a symbolic link on the way was refused, and it stays below the root: RESOLVE_NO_SYMLINKS is too much",
     ),
     (Errno::EXDEV, "the path was taken as an absolute one, or from another directory than the root"),
-    (Errno::ENOTDIR, "the last part of the path is the entry's own name: it is not opened"),
+    (
+        Errno::ENOTDIR,
+        "a link at the end of the way was opened and not followed (O_NOFOLLOW): it is on the way; or the entry's own name was opened too",
+    ),
     (Errno::EEXIST, "a directory on the way was made although it is there"),
 ];
 /// What each errno means when a layer is written.
@@ -144,6 +153,62 @@ fn task1_too_much_is_refused_when_it_comes() {
                 0 => "nothing was read",
                 _ => "the length is compared at the end alone: a source without an end is read for ever",
             },
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task1_one_byte_behind_the_right_ones_is_too_much() {
+    shielded(|| {
+        let right = noise(3000);
+        let more = [&right[..], b"x"].concat();
+        for step in [1, 1000, 2999, 3000, 3001, 8192] {
+            let seen = drain(&mut blob(more.clone(), &right), step);
+            check!(
+                seen.is_err(),
+                expected: format!("3000 right bytes and one more to be refused, {step} at a time"),
+                seen: told(&seen),
+                likely: match &seen {
+                    Ok(bytes) if bytes.is_empty() => "nothing was read",
+                    _ => "the end was told when the right number of bytes had come: what comes behind them was not looked at, and whoever reads on uses it",
+                },
+                read: RULES,
+            );
+        }
+    });
+}
+
+#[test]
+fn task1_the_end_can_be_asked_for_again() {
+    shielded(|| {
+        let right = noise(3000);
+        let mut good = blob(right.clone(), &right);
+        let first = drain(&mut good, 1000);
+        check!(
+            first.is_ok(),
+            expected: "the end of the right blob",
+            seen: told(&first),
+            likely: "first make task1_what_comes_is_handed_on pass",
+            read: RULES,
+        );
+        let again = image::read(&mut good, &mut [0; 8]);
+        check!(
+            again.as_ref().is_ok_and(|count| *count == 0),
+            expected: "0 once more, at the end of a blob that was right",
+            seen: format!("{again:?}"),
+            likely: "the hash was taken away to be finished, and a new one is there: finish a copy, clone()",
+            read: RULES,
+        );
+        let mut wrong = right.clone();
+        wrong[1] ^= 1;
+        let mut bad = blob(wrong, &right);
+        let seen = [drain(&mut bad, 1000).is_err(), image::read(&mut bad, &mut [0; 8]).is_err()];
+        check!(
+            seen == [true, true],
+            expected: "an error at the end of a wrong blob, and once more when the end is asked for again",
+            seen: format!("refused: {seen:?}"),
+            likely: "the end was looked at once: whoever asks again is told that all is well",
             read: RULES,
         );
     });
@@ -335,7 +400,10 @@ fn task3_what_is_missing_is_made() {
             mode == 0o755,
             expected: "mode 0755, as for a directory of whose entry nothing was told",
             seen: format!("{mode:04o}"),
-            likely: "directories that were made on the way are closed to others: the archive may never tell of them again",
+            likely: match mode & 0o022 {
+                0 => "directories that were made on the way are closed to others: the archive may never tell of them again",
+                _ => "directories that were made on the way are open to everybody: with no umask, 0777 lets anyone write",
+            },
             read: RULES,
         );
         check!(
@@ -389,6 +457,25 @@ fn task3_nothing_leads_out() {
                     read: RULES,
                 );
             }
+        }
+    });
+}
+
+#[test]
+fn task3_a_link_out_is_not_bent() {
+    at_a_place(|place| {
+        place.mkdir("root/etc");
+        for (name, target) in [("top", "/"), ("etc-of-the-host", "/etc"), ("up", ".."), ("beside", "../etc")] {
+            symlink(target, place.at("root").join(name)).expect("a link");
+            let path = format!("{name}/file");
+            let seen = image::open_parent(place.root().as_fd(), Path::new(&path));
+            check!(
+                seen.is_err(),
+                expected: format!("{path} to be refused (EXDEV): {name} leads to {target}, which is not below the root"),
+                seen: seen.map_or(String::new(), |(parent, _)| place.name_of(&parent)),
+                likely: "the link was bent, so that it leads to another place in the root: RESOLVE_IN_ROOT, where RESOLVE_BENEATH refuses; nobody meant that place",
+                read: RULES,
+            );
         }
     });
 }
@@ -650,6 +737,7 @@ fn task4_a_hard_link_is_the_same_file() {
         place.mkdir("root/usr/lib");
         symlink("usr/lib", place.at("root/lib")).expect("a link");
         fs::write(place.at("root/usr/lib/one"), "text").expect("a file");
+        fs::set_permissions(place.at("root/usr/lib/one"), fs::Permissions::from_mode(0o4711)).expect("chmod");
         symlink("one", place.at("root/usr/lib/alias")).expect("a link");
         for (name, target, same) in [
             ("two", "usr/lib/one", "usr/lib/one"),
@@ -668,7 +756,38 @@ fn task4_a_hard_link_is_the_same_file() {
                 },
                 read: RULES,
             );
+            let mode = place.stat("root/usr/lib/one").mode() & 0o7777;
+            check!(
+                mode == 0o4711,
+                expected: "the file to keep its mode, 4711, when it gets another name",
+                seen: format!("{mode:04o}"),
+                likely: "renew() was called for a hard link: the file has its owner, mode and time already; return after linkat(2)",
+                read: RULES,
+            );
         }
+    });
+}
+
+#[test]
+fn task4_a_hard_link_is_found_from_the_root() {
+    at_a_place(|place| {
+        leans_on_ways(place);
+        place.mkdir("root/usr/bin");
+        fs::write(place.at("root/usr/bin/perl"), "text").expect("a file");
+        let (parent, _) = open_parent(place, "usr/bin/perl5");
+        let item = hard_link("usr/bin/perl5", "usr/bin/perl");
+        let seen = try_put_at(place, &parent, "perl5", &item, b"");
+        let link = fs::symlink_metadata(place.at("root/usr/bin/perl5"));
+        check!(
+            link.is_ok_and(|link| link.ino() == place.stat("root/usr/bin/perl").ino()),
+            expected: "usr/bin/perl5 to be another name of usr/bin/perl",
+            seen: format!("{seen:?}"),
+            likely: match place.at("root/usr/bin/usr").exists() {
+                true => "the target was looked for below usr/bin, where the link goes: what is in its entry is a path from the root",
+                false => "the target of a hard link is a path from the root; its new name is made in the entry's own directory",
+            },
+            read: RULES,
+        );
     });
 }
 
@@ -724,6 +843,52 @@ fn task4_nodes_are_made_and_none_is_a_whiteout() {
             likely: "EPERM from mknod(2) is no reason to refuse the image: a container gets a /dev of its own",
             read: RULES,
         );
+        let (null, seen) =
+            (Item { mode: 0o620, mtime: (1_000_000_000, 0), ..null }, fs::symlink_metadata(place.at("root/null")));
+        if seen.is_ok() {
+            put(place, &null, b"");
+            let seen = place.stat("root/null");
+            check!(
+                (seen.mode() & 0o7777, seen.mtime()) == (0o620, 1_000_000_000),
+                expected: "a device to have the mode and the time of its entry, 0620 and 1000000000",
+                seen: format!("{:04o} and {}", seen.mode() & 0o7777, seen.mtime()),
+                likely: "a device was made and not renewed: renew() is for all kinds but the hard link",
+                read: RULES,
+            );
+        }
+    });
+}
+
+#[test]
+fn task4_what_stops_a_node_is_told() {
+    at_a_place(|place| {
+        leans_on_put(place);
+        let root = place.at("root");
+        let (no, bind) = (None::<&str>, MsFlags::MS_BIND);
+        mount(Some(&root), &root, no, bind, no).expect("a bind mount");
+        mount(no, &root, no, bind | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, no).expect("a remount");
+        for kind in [ItemKind::Char { major: 1, minor: 3 }, ItemKind::Block { major: 7, minor: 0 }, ItemKind::Fifo] {
+            let seen = try_put(place, &item("node", kind.clone()), b"");
+            check!(
+                seen.as_ref().is_err_and(|error| error.errno() == Some(Errno::EROFS)),
+                expected: format!("{kind:?} on a file system that is read-only to be EROFS"),
+                seen: format!("{seen:?}"),
+                likely: "every error of mknod(2) was passed over: EPERM says that nobody may make a device here, any other one that something is wrong",
+                read: RULES,
+            );
+        }
+        // This file system has no mknod(2): EPERM, for everybody.
+        place.mkdir("terminals");
+        mount(Some("devpts"), &place.at("terminals"), Some("devpts"), MsFlags::empty(), no).expect("a devpts");
+        let terminals = open_directory(&place.at("terminals")).expect("a directory");
+        let seen = try_put_at(place, &terminals, "pipe", &item("pipe", ItemKind::Fifo), b"");
+        check!(
+            seen.as_ref().is_err_and(|error| error.errno() == Some(Errno::EPERM)),
+            expected: "a pipe that cannot be made to be an error, EPERM too",
+            seen: format!("{seen:?}"),
+            likely: "EPERM was passed over for whatever is made by mknod(2): a device may be missing, a pipe may not",
+            read: RULES,
+        );
     });
 }
 
@@ -760,6 +925,22 @@ fn task4_what_has_the_name_makes_room() {
             likely: "unlink(2) removes no directory",
             read: RULES,
         );
+        for (entry, kind) in [
+            (link("sibling", "nowhere"), "a symbolic link"),
+            (hard_link("sibling", "link"), "a hard link"),
+            (item("sibling", ItemKind::Fifo), "a pipe"),
+            (hard_link("sibling", "link"), "a hard link"),
+            (link("sibling", "nowhere"), "a symbolic link"),
+        ] {
+            let seen = try_put(place, &entry, b"");
+            check!(
+                seen.is_ok(),
+                expected: format!("{kind} to take the place of what has its name"),
+                seen: format!("{seen:?}"),
+                likely: "make_room() was called for some kinds alone: it comes before every one of them",
+                read: RULES,
+            );
+        }
         put(place, &directory("file"), b"");
         check!(
             place.stat("root/file").is_dir(),
@@ -1289,6 +1470,7 @@ fn task7_what_was_written_is_a_layer() {
             ("pipe", "Fifo"),
             ("srv", "Directory"),
             ("srv/.wh..wh..opq", "File { size_bytes: 0 }"),
+            ("srv/deep/.wh..wh..opq", "File { size_bytes: 0 }"),
             ("srv/new", "File { size_bytes: 3 }"),
         ] {
             let own = seen.iter().find(|item| item.path == Path::new(path)).map(|item| format!("{:?}", item.kind));
@@ -1298,6 +1480,7 @@ fn task7_what_was_written_is_a_layer() {
                 seen: format!("{own:?}, among {:?}", seen.iter().map(|item| item.path.display().to_string()).collect::<Vec<_>>()),
                 likely: match path {
                     "etc/.wh.gone" => "the device of a whiteout becomes an empty file by the name .wh.NAME: whoever reads the layer may have no overlayfs",
+                    "srv/deep/.wh..wh..opq" => "the mark of an opaque directory has the directory's whole path before it, from the layer's root: Item::opaque(&path)",
                     "srv/.wh..wh..opq" => "a directory that is opaque is told by an entry in it: the attribute stays at home",
                     "pipe" => "pipes and devices are entries too",
                     _ => "every file is an entry, by its path below upper",
@@ -1365,9 +1548,11 @@ fn task7_a_file_of_several_names_is_one_file() {
         for name in ["a", "c"] {
             fs::hard_link(place.at("upper/b/one"), place.at("upper").join(name)).expect("a link");
         }
+        fs::write(place.at("upper/b/two"), "two").expect("a file");
+        fs::hard_link(place.at("upper/b/two"), place.at("upper/d")).expect("a link");
         let seen = entries(&write_layer(place));
         check!(
-            seen.len() == 4 && seen.is_sorted_by_key(|item| &item.path),
+            seen.len() == 6 && seen.is_sorted_by_key(|item| &item.path),
             expected: "an entry for each name, sorted",
             seen: format!("{:?}", seen.iter().map(|item| &item.path).collect::<Vec<_>>()),
             likely: "first make the tests of names and their order pass, task7_the_same_files_are_the_same_bytes",
@@ -1379,12 +1564,60 @@ fn task7_a_file_of_several_names_is_one_file() {
             .map(|item| format!("{} {:?}", item.path.display(), item.kind))
             .collect();
         check!(
-            kinds == ["a File { size_bytes: 4 }", "b/one HardLink(\"a\")", "c HardLink(\"a\")"],
+            kinds
+                == [
+                    "a File { size_bytes: 4 }",
+                    "b/one HardLink(\"a\")",
+                    "b/two File { size_bytes: 3 }",
+                    "c HardLink(\"a\")",
+                    "d HardLink(\"b/two\")",
+                ],
             expected: "the content by the first name, and the others as hard links to it",
             seen: format!("{kinds:?}"),
             likely: match kinds.iter().filter(|kind| kind.contains("File")).count() {
-                1 => "the target of a hard link is the path of the entry with the content, from the layer's root",
+                2 => "the target of a hard link is the path of the entry with the content, from the layer's root",
                 _ => "the file was written once for every name: whoever unpacks this has several files",
+            },
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task7_whiteouts_that_are_one_file_are_whiteouts() {
+    at_a_place(|place| {
+        mknod(&place.at("upper/a"), SFlag::S_IFCHR, Mode::empty(), 0).expect("a whiteout");
+        // As overlayfs does it since Linux 5.8: one inode for all of them.
+        for name in ["b", "c"] {
+            fs::hard_link(place.at("upper/a"), place.at("upper").join(name)).expect("a link");
+        }
+        let seen: Vec<_> = entries(&write_layer(place)).into_iter().map(|item| (item.path, item.kind)).collect();
+        let wanted = [".wh.a", ".wh.b", ".wh.c"].map(|name| (PathBuf::from(name), ItemKind::File { size_bytes: 0 }));
+        check!(
+            seen == wanted,
+            expected: format!("{wanted:?}"),
+            seen: format!("{seen:?}"),
+            likely: "a second whiteout was taken for a second name of a file: overlayfs makes one inode for all of them, and what it would be a hard link to is not in the layer; ask for the whiteout first",
+            read: RULES,
+        );
+    });
+}
+
+#[test]
+fn task7_only_one_device_is_a_whiteout() {
+    at_a_place(|place| {
+        // A file system's file may be any device by a mount, also where nobody may make one.
+        fs::write(place.at("upper/null"), "").expect("a file");
+        mount(Some("/dev/null"), &place.at("upper/null"), None::<&str>, MsFlags::MS_BIND, None::<&str>)
+            .expect("a bind mount");
+        let seen: Vec<_> = entries(&write_layer(place)).into_iter().map(|item| (item.path, item.kind)).collect();
+        check!(
+            seen == [(PathBuf::from("null"), ItemKind::Char { major: 1, minor: 3 })],
+            expected: "the character device 1, 3 to be an entry of its own kind",
+            seen: format!("{seen:?}"),
+            likely: match seen.first() {
+                Some((path, _)) if path.starts_with(".wh.null") => "every character device was taken for a whiteout: that is the one with the numbers 0, 0, st_rdev == 0",
+                _ => "devices are entries too",
             },
             read: RULES,
         );
@@ -1427,7 +1660,7 @@ fn task7_a_layer_that_comes_back_is_the_same() {
 /// What a container may have left behind.
 fn fill_upper(place: &Place) {
     place.mkdir("upper/etc");
-    place.mkdir("upper/srv");
+    place.mkdir("upper/srv/deep");
     fs::write(place.at("upper/etc/file"), "text").expect("a file");
     fs::set_permissions(place.at("upper/etc/file"), fs::Permissions::from_mode(0o4751)).expect("chmod");
     xattr::set(place.at("upper/etc/file"), "user.own", b"value").expect("setxattr");
@@ -1435,7 +1668,9 @@ fn fill_upper(place: &Place) {
     mknod(&place.at("upper/etc/gone"), SFlag::S_IFCHR, Mode::empty(), 0).expect("a whiteout");
     nix::unistd::mkfifo(&place.at("upper/pipe"), Mode::from_bits_retain(0o600)).expect("a pipe");
     fs::write(place.at("upper/srv/new"), "new").expect("a file");
-    xattr::set(place.at("upper/srv"), place.marks.opaque(), b"y").expect("setxattr");
+    for name in ["upper/srv", "upper/srv/deep"] {
+        xattr::set(place.at(name), place.marks.opaque(), b"y").expect("setxattr");
+    }
     drop(UnixListener::bind(place.at("upper/socket")).expect("a socket"));
 }
 
@@ -1701,12 +1936,16 @@ fn with_size(mut header: Vec<u8>, size: u64) -> Vec<u8> {
 }
 
 fn try_put(place: &Place, item: &Item, content: &[u8]) -> Result<()> {
+    try_put_at(place, &place.root(), item.path.to_str().expect("text"), item, content)
+}
+
+fn try_put_at(place: &Place, parent: &OwnedFd, name: &str, item: &Item, content: &[u8]) -> Result<()> {
     let root = place.root();
     let bytes = archive(&[(item.clone(), content)]);
     Archive::new(Cursor::new(bytes), Owners::AsTold).each(|read, content| {
         // The writer's path of a directory ends with a slash.
         let item = &Item { path: item.path.clone(), ..read.clone() };
-        image::put(root.as_fd(), root.as_fd(), item.path.as_os_str(), item, content)
+        image::put(root.as_fd(), parent.as_fd(), OsStr::new(name), item, content)
     })
 }
 

@@ -24,7 +24,7 @@ let made = match &item.kind {
         return linked.during("link", format_args!("{} to {}", item.path.display(), target.display()));
     }
     ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
-        Err(Errno::EPERM) => return Ok(()),
+        Err(Errno::EPERM) if item.kind != ItemKind::Fifo => return Ok(()),
         made => made,
     },
 };

@@ -27,7 +27,7 @@ let made = match &item.kind {
         return Err(Error::invalid("device", item.path.to_string_lossy(), "other numbers than 0, 0: that is a whiteout"));
     }
     ItemKind::Char { .. } | ItemKind::Block { .. } | ItemKind::Fifo => match entry::make_node(parent, name, item) {
-        Err(Errno::EPERM) => return Ok(()),
+        Err(Errno::EPERM) if item.kind != ItemKind::Fifo => return Ok(()),
         made => made,
     },
 };
