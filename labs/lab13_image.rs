@@ -29,7 +29,7 @@ use nix::unistd::{linkat, symlinkat};
 /// # Errors
 /// [`Error::Invalid`] for more bytes than the blob's, as soon as they come; at the end for fewer, or another digest.
 pub fn read(blob: &mut Blob, buffer: &mut [u8]) -> Result<usize> {
-    todo!("lab 13, task 1: read from blob.source, update blob.hash and blob.read_bytes; compare with size_bytes and, at the end (0 for a buffer that is not empty), with digest")
+    todo!("lab 13, task 1: read on from blob.source into buffer, keep blob.hash and blob.read_bytes up to date, and refuse what is not the blob: Error::invalid()")
 }
 
 /// What the last part of an entry's path means. Source: image-spec, layer.md, "Whiteouts"; `.wh..wh.` is AUFS's own.
@@ -37,7 +37,7 @@ pub fn read(blob: &mut Blob, buffer: &mut [u8]) -> Result<usize> {
 /// # Errors
 /// [`Error::Invalid`] for a whiteout of nothing, of `.` or of `..`.
 pub fn marker(name: &OsStr) -> Result<Marker<'_>> {
-    todo!("lab 13, task 2: .wh..wh..opq is Opaque, any other .wh..wh. Ignored, .wh.NAME Hides(NAME) unless NAME is empty, . or ..")
+    todo!("lab 13, task 2: tell by the bytes of the name which Marker it is; a whiteout of nothing, of . or of .. is none: Error::invalid()")
 }
 
 /// The directory that the entry `path` goes to, and the entry's name in it; `.` in the root itself for the root.
@@ -47,18 +47,16 @@ pub fn marker(name: &OsStr) -> Result<Marker<'_>> {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a path that is absolute, empty, or has `..` in it; EXDEV for a link that leads out, ELOOP for links in
-/// a circle, ENOTDIR for a file on the way, EEXIST for a link that leads to nothing. EAGAIN, when something is renamed meanwhile, is
-/// none the first times: it is tried again.
+/// a circle, ENOTDIR for a file on the way, EEXIST for a link to nothing, EAGAIN when something is renamed at every try.
 pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsString)> {
-    todo!("lab 13, task 3: collect the names of path.components(), refuse what is no name; openat2 with O_PATH | O_DIRECTORY and RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS for all but the last; on ENOENT make them one by one")
+    todo!("lab 13, task 3: open the directory that path goes to, by openat2() and not out of root; make what is missing; entry::leaves_the_root() for a path that is none")
 }
 
 /// Makes what `item` says by `name` in the directory `parent`, in the place of what has the name already; a directory in the
 /// place of a directory keeps what is in it. `root` is where the target of a hard link is found.
 ///
 /// A file's zeros that fill whole blocks take no space. A device that the caller may not make is left out: in a user namespace
-/// nobody may, and a container gets a `/dev` of its own. A hard link is a file that is there already, and keeps its owner, its mode
-/// and its time.
+/// nobody may, and a container gets a `/dev` of its own. A hard link leaves its file's owner, mode and time as they are.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the device 0, 0, which would be a whiteout, and as [`open_parent`] for the target of a hard link; ENOENT
@@ -70,7 +68,7 @@ pub fn put(
     item: &Item,
     content: &mut Content<'_>,
 ) -> Result<()> {
-    todo!("lab 13, task 4: make room; mkdirat, openat (O_CREAT | O_EXCL) and write, symlinkat, linkat, mknodat; then renew()")
+    todo!("lab 13, task 4: make what item.kind says: entry::make_room(), write_sparse() and make_node() help, open_parent() finds what a hard link is of; then entry::renew()")
 }
 
 /// Unpacks a layer into the empty directory `root`, in overlayfs's form: what it hides bears the marks of lab 12.
@@ -81,7 +79,7 @@ pub fn put(
 /// # Errors
 /// As [`marker`], [`open_parent`] and [`put`]; the first entry that is refused ends it.
 pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Result<()> {
-    todo!("lab 13, task 5: layer.each(): put() what is Plain, keep whiteouts and directories for later; then the whiteouts: a mark where nothing has come by the name, opaque where a directory has; at last the times of the directories")
+    todo!("lab 13, task 5: layer.each() entry to its place: open_parent(), marker(), put(); when all have come, the marks and the times of the directories: entry::find_parent(), is_directory(), set_time()")
 }
 
 /// What the layers are called as they lie upon each other, the lowest first; `diff_ids` are the digests of their archives.
@@ -90,7 +88,7 @@ pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Res
 /// and its own digest. Source: image-spec, config.md, "Layer ChainID".
 #[must_use]
 pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
-    todo!("lab 13, task 6: fold: Digest::of() the text of both")
+    todo!("lab 13, task 6: the chain id of each layer, the lowest first: Digest::of()")
 }
 
 /// Writes what is in `upper`, an overlay's upper directory, as the archive of a layer. The same files give the same bytes: names
@@ -110,5 +108,5 @@ fn write_directory(
     layer: &mut ArchiveWriter<'_>,
     written: &mut HashMap<(u64, u64), PathBuf>,
 ) -> Result<()> {
-    todo!("lab 13, task 7: for each of names(), sorted: fstatat; a whiteout becomes .wh.NAME, a second name a HardLink, a directory is followed by .wh..wh..opq if it is opaque and by what is in it; sockets are left out")
+    todo!("lab 13, task 7: append to layer, in the order of names(), what each is there: Item::of(), Item::whiteout(), Item::opaque(), is_opaque(); this function again for a directory")
 }

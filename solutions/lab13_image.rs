@@ -27,7 +27,7 @@ use nix::unistd::{linkat, symlinkat};
 /// # Errors
 /// [`Error::Invalid`] for more bytes than the blob's, as soon as they come; at the end for fewer, or another digest.
 pub fn read(blob: &mut Blob, buffer: &mut [u8]) -> Result<usize> {
-    // task 1: read from blob.source, update blob.hash and blob.read_bytes; compare with size_bytes and, at the end (0 for a buffer that is not empty), with digest
+    // task 1: read on from blob.source into buffer, keep blob.hash and blob.read_bytes up to date, and refuse what is not the blob: Error::invalid()
     let count = blob.source.read(buffer).during("read", blob.digest)?;
     blob.hash.update(&buffer[..count]);
     blob.read_bytes += count as u64;
@@ -52,7 +52,7 @@ pub fn read(blob: &mut Blob, buffer: &mut [u8]) -> Result<usize> {
 /// # Errors
 /// [`Error::Invalid`] for a whiteout of nothing, of `.` or of `..`.
 pub fn marker(name: &OsStr) -> Result<Marker<'_>> {
-    // task 2: .wh..wh..opq is Opaque, any other .wh..wh. Ignored, .wh.NAME Hides(NAME) unless NAME is empty, . or ..
+    // task 2: tell by the bytes of the name which Marker it is; a whiteout of nothing, of . or of .. is none: Error::invalid()
     // nothing: Ok(Marker::Plain)
     let Some(hidden) = name.as_bytes().strip_prefix(b".wh.") else { return Ok(Marker::Plain) };
     match hidden {
@@ -71,10 +71,9 @@ pub fn marker(name: &OsStr) -> Result<Marker<'_>> {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a path that is absolute, empty, or has `..` in it; EXDEV for a link that leads out, ELOOP for links in
-/// a circle, ENOTDIR for a file on the way, EEXIST for a link that leads to nothing. EAGAIN, when something is renamed meanwhile, is
-/// none the first times: it is tried again.
+/// a circle, ENOTDIR for a file on the way, EEXIST for a link to nothing, EAGAIN when something is renamed at every try.
 pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsString)> {
-    // task 3: collect the names of path.components(), refuse what is no name; openat2 with O_PATH | O_DIRECTORY and RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS for all but the last; on ENOENT make them one by one
+    // task 3: open the directory that path goes to, by openat2() and not out of root; make what is missing; entry::leaves_the_root() for a path that is none
     // nothing: Ok((root.try_clone_to_owned().during("dup", "the root")?, OsString::new()))
     let name = |part| if let Component::Normal(name) = part { Some(name) } else { None };
     let parts = path.components().filter(|part| *part != Component::CurDir);
@@ -108,8 +107,7 @@ pub fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<(OwnedFd, OsStri
 /// place of a directory keeps what is in it. `root` is where the target of a hard link is found.
 ///
 /// A file's zeros that fill whole blocks take no space. A device that the caller may not make is left out: in a user namespace
-/// nobody may, and a container gets a `/dev` of its own. A hard link is a file that is there already, and keeps its owner, its mode
-/// and its time.
+/// nobody may, and a container gets a `/dev` of its own. A hard link leaves its file's owner, mode and time as they are.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the device 0, 0, which would be a whiteout, and as [`open_parent`] for the target of a hard link; ENOENT
@@ -121,7 +119,7 @@ pub fn put(
     item: &Item,
     content: &mut Content<'_>,
 ) -> Result<()> {
-    // task 4: make room; mkdirat, openat (O_CREAT | O_EXCL) and write, symlinkat, linkat, mknodat; then renew()
+    // task 4: make what item.kind says: entry::make_room(), write_sparse() and make_node() help, open_parent() finds what a hard link is of; then entry::renew()
     entry::make_room(parent, name, item)?;
     let made = match &item.kind {
         ItemKind::Directory => match mkdirat(parent, name, Mode::from_bits_retain(0o700)) {
@@ -162,7 +160,7 @@ pub fn put(
 /// # Errors
 /// As [`marker`], [`open_parent`] and [`put`]; the first entry that is refused ends it.
 pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Result<()> {
-    // task 5: layer.each(): put() what is Plain, keep whiteouts and directories for later; then the whiteouts: a mark where nothing has come by the name, opaque where a directory has; at last the times of the directories
+    // task 5: layer.each() entry to its place: open_parent(), marker(), put(); when all have come, the marks and the times of the directories: entry::find_parent(), is_directory(), set_time()
     let (mut hidden, mut opaque, mut directories) = (Vec::new(), Vec::new(), Vec::new());
     layer.each(|item, content| {
         let (parent, name) = open_parent(root, &item.path)?;
@@ -207,7 +205,7 @@ pub fn apply(root: BorrowedFd<'_>, layer: &mut Archive<'_>, marks: Marks) -> Res
 /// and its own digest. Source: image-spec, config.md, "Layer ChainID".
 #[must_use]
 pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
-    // task 6: fold: Digest::of() the text of both
+    // task 6: the chain id of each layer, the lowest first: Digest::of()
     // nothing: Vec::new()
     let mut chain: Vec<Digest> = Vec::new();
     for own in diff_ids {
@@ -234,7 +232,7 @@ fn write_directory(
     layer: &mut ArchiveWriter<'_>,
     written: &mut HashMap<(u64, u64), PathBuf>,
 ) -> Result<()> {
-    // task 7: for each of names(), sorted: fstatat; a whiteout becomes .wh.NAME, a second name a HardLink, a directory is followed by .wh..wh..opq if it is opaque and by what is in it; sockets are left out
+    // task 7: append to layer, in the order of names(), what each is there: Item::of(), Item::whiteout(), Item::opaque(), is_opaque(); this function again for a directory
     for name in names(&directory.try_clone_to_owned().during("dup", path.display())?)? {
         let path = path.join(&name);
         let stat = fstatat(directory, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW).during("stat", path.display())?;
