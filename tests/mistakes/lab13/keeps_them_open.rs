@@ -24,7 +24,7 @@ for (parent, name, path) in hidden {
     match mknodat(&parent, name.as_os_str(), SFlag::S_IFCHR, Mode::empty(), 0) {
         // It came with this layer, so it is what is seen; a directory would be merged with those below.
         Err(Errno::EEXIST) if entry::is_directory(parent.as_fd(), &name) => opaque.push(path.with_file_name(&name).join(&name)),
-        Err(Errno::EEXIST) => {}
+        Err(Errno::EEXIST | Errno::ENOENT) => {}
         made => made.during("mknod", path.display())?,
     }
 }
