@@ -199,6 +199,14 @@ impl Machine {
         more.filter(|group| fs::remove_dir(group).is_err()).count() == 0
     }
 
+    /// Whether nobody is left who was told of the directory. When a container has ended, its monitor calls podman once more, which
+    /// would make the directory again.
+    fn is_alone(&self) -> bool {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+        lines.all(|line| !String::from_utf8_lossy(&line).contains(&self.path("")))
+    }
+
     fn wait(&self, mut command: Command) -> Said {
         self.said(self.start_client(command.stdin(Stdio::null())))
     }
@@ -241,7 +249,7 @@ impl Drop for Machine {
         }
         // podman's monitors end a moment after what they watch: until then, their group is busy.
         let start = Instant::now();
-        while !self.remove_groups() && start.elapsed() < patience(Duration::from_secs(5)) {
+        while !(self.remove_groups() && self.is_alone()) && start.elapsed() < patience(Duration::from_secs(5)) {
             sleep(Duration::from_millis(20));
         }
     }
