@@ -54,7 +54,8 @@ impl Machine {
         let mut machine = Machine::new();
         // More than these a machine without CAP_SYS_RESOURCE cannot give.
         let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
-        let others = format!("[engine]\ninfra_image = {IMAGE:?}\n");
+        // Locks in shared memory would outlast it.
+        let others = format!("[engine]\nlock_type = \"file\"\ninfra_image = {IMAGE:?}\n");
         // With another one podman wants plugins, and without this program nothing at all.
         let network = if program(NETAVARK) { "[network]\nnetwork_backend = \"netavark\"\n" } else { "" };
         fs::write(machine.path("containers.conf"), limits.to_owned() + network + &others).unwrap();
