@@ -10,7 +10,7 @@ layer.each(|item, content| {
     match marker(&name)? {
         Marker::Plain => put(root, parent.as_fd(), &name, item, content)?,
         Marker::Hides(name) => hidden.push(item.path.with_file_name(name)),
-        Marker::Opaque => opaque.push(item.path.with_file_name(".")),
+        Marker::Opaque => opaque.push(item.path.clone()),
         Marker::Ignored => {}
     }
     if item.kind == ItemKind::Directory {
@@ -26,8 +26,8 @@ for path in hidden {
     }
 }
 for path in opaque {
-    let Some((parent, name)) = entry::find_parent(root, &path)? else { continue };
-    xattr::set(place(parent.as_fd()).join(name), marks.opaque(), b"y").during("setxattr", path.display())?;
+    let Some((directory, _)) = entry::find_parent(root, &path)? else { continue };
+    xattr::set_deref(place(directory.as_fd()), marks.opaque(), b"y").during("setxattr", path.display())?;
 }
 // What is made in a directory changes its time.
 directories.iter().try_for_each(|item| match entry::find_parent(root, &item.path)? {
