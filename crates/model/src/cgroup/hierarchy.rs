@@ -1,5 +1,6 @@
 //! Which hierarchies there are, and where a process is in each.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -39,11 +40,10 @@ impl Hierarchy {
 #[must_use]
 pub fn hierarchies(cgroup: &str, mountinfo: &str) -> Vec<Hierarchy> {
     let mut found: Vec<Hierarchy> = Vec::new();
-    let place = |line: &str| line.split(' ').nth(4).map(str::to_owned);
     // What is mounted at the same place later is what is seen there.
-    let is_seen = |(at, line): &(usize, &str)| mountinfo.lines().skip(at + 1).all(|later| place(later) != place(line));
-    let seen = mountinfo.lines().enumerate().filter(|(_, line)| line.contains(" - cgroup")).filter(is_seen);
-    for mount in seen.filter_map(|(_, line)| mounted(line)) {
+    let mut places = HashSet::new();
+    let seen = mountinfo.lines().rev().filter(|line| places.insert(line.split(' ').nth(4)));
+    for mount in seen.collect::<Vec<_>>().into_iter().rev().filter_map(mounted) {
         let is_same = |other: &Hierarchy| other.version == mount.version && other.controllers == mount.controllers;
         if found.iter().any(is_same) {
             continue;
