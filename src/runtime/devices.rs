@@ -33,10 +33,13 @@ pub fn limit(group: &Cgroup, rules: &[DeviceRule]) -> Result<()> {
     // ANCHOR: limit
     let part = group.part("devices")?;
     match part.version() {
-        Version::V1 => rules.iter().try_for_each(|rule| {
-            let knob = if rule.allow { "devices.allow" } else { "devices.deny" };
-            lines(rule).iter().try_for_each(|line| part.write(knob, line))
-        }),
+        Version::V1 => {
+            let (allow, deny) = (part.writer("devices.allow")?, part.writer("devices.deny")?);
+            rules.iter().try_for_each(|rule| {
+                let knob = if rule.allow { &allow } else { &deny };
+                lines(rule).iter().try_for_each(|line| knob.write(line))
+            })
+        }
         Version::V2 => attach(load(&program(rules))?, part),
     }
     // ANCHOR_END: limit

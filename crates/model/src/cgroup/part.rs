@@ -167,10 +167,16 @@ impl Part {
     /// # Errors
     /// As [`Part::read`].
     pub fn write(&self, knob: &str, value: impl Display) -> Result<()> {
-        let value = value.to_string();
-        let mut file = self.open_knob(knob, OFlag::O_WRONLY | OFlag::O_TRUNC)?;
-        file.write_all(value.as_bytes())
-            .during("write", format_args!("{value:?} to {}", self.path.join(knob).display()))
+        self.writer(knob)?.write(value)
+    }
+
+    /// A knob to which one value is to be written after the other.
+    ///
+    /// # Errors
+    /// As [`Part::read`].
+    pub fn writer(&self, knob: &str) -> Result<Writer> {
+        let file = self.open_knob(knob, OFlag::O_WRONLY | OFlag::O_TRUNC)?;
+        Ok(Writer { file, path: self.path.join(knob) })
     }
 
     fn open_knob(&self, knob: &str, flags: OFlag) -> Result<File> {
@@ -246,6 +252,25 @@ impl Part {
             }
         }
         Ok(found)
+    }
+}
+
+/// A knob that is open.
+#[derive(Debug)]
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+}
+
+impl Writer {
+    /// Writes `value`, in one piece, as the kernel wants it.
+    ///
+    /// # Errors
+    /// What the kernel says of the value.
+    pub fn write(&self, value: impl Display) -> Result<()> {
+        let value = value.to_string();
+        let written = (&self.file).write_all(value.as_bytes());
+        written.during("write", format_args!("{value:?} to {}", self.path.display()))
     }
 }
 
