@@ -21,7 +21,6 @@ use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use model::plan::hooks::Hooks;
 use model::{Container, During, Error, Result, StateDir, Status, write_config};
 use nix::errno::Errno;
 use nix::sys::socket::{SockFlag, accept4};
@@ -84,7 +83,7 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
 /// ENOENT when it is not there; that it does not wait to be started; what its command fails with; a poststart hook that fails, with
 /// which the container is ended.
 pub fn start(id: &str, states: &StateDir) -> Result<Vec<Error>> {
-    todo!("lab 16, task 5: states.hold(id), require() Created, door::knock(), then the poststart hooks of the container's own config(); where Oci::only_warns(), all of them (run_all), else run(), and a failure ends it")
+    todo!("lab 16, task 5: states.hold(id), require() Created, door::knock(), then the poststart hooks of the container's own hooks(); where Oci::only_warns(), all of them (run_all), else run(), and a failure ends it")
 }
 
 /// Sends `signal` to the first process of a container, made or running; to `all` of its processes, if they are asked for.

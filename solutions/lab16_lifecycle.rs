@@ -20,7 +20,6 @@ use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use model::plan::hooks::Hooks;
 use model::{Container, During, Error, Result, StateDir, Status, write_config};
 use nix::errno::Errno;
 use nix::sys::socket::{SockFlag, accept4};
@@ -141,20 +140,20 @@ pub fn create(order: &Order, states: &StateDir) -> Result<Made> {
 /// ENOENT when it is not there; that it does not wait to be started; what its command fails with; a poststart hook that fails, with
 /// which the container is ended.
 pub fn start(id: &str, states: &StateDir) -> Result<Vec<Error>> {
-    // task 5: states.hold(id), require() Created, door::knock(), then the poststart hooks of the container's own config(); where Oci::only_warns(), all of them (run_all), else run(), and a failure ends it
+    // task 5: states.hold(id), require() Created, door::knock(), then the poststart hooks of the container's own hooks(); where Oci::only_warns(), all of them (run_all), else run(), and a failure ends it
     // The lock first, then the look: a `create` that is not done holds it.
     let (container, _hold) = states.hold(id)?;
     require(&container, "start", &[Status::Created])?;
     door::knock(container.directory())?;
     // Of the configuration that it was made of: the bundle's may be another by now.
-    let hooks = Hooks::from_spec(&container.config()?)?;
+    let hooks = container.hooks()?;
     let oci = container.state.oci.clone().unwrap_or_default();
     let told = Told { oci: &oci, id, status: Status::Running, pid: container.state.pid };
     if oci.only_warns() {
         return Ok(hooks::run_all(&hooks.poststart, "poststart", told));
     }
     if let Err(error) = hooks::run(&hooks.poststart, "poststart", told) {
-        pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+        pidfd::end(&container)?;
         return Err(error);
     }
     Ok(Vec::new())
@@ -196,9 +195,9 @@ pub fn delete(id: &str, force: bool, states: &StateDir) -> Result<Vec<Error>> {
     if !force {
         require(&container, "delete", &[Status::Stopped])?;
     }
-    pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+    pidfd::end(&container)?;
     // Before they go with the rest. One that is half-made may have none.
-    let hooks = container.config().and_then(|config| Hooks::from_spec(&config)).unwrap_or_default();
+    let hooks = container.hooks().unwrap_or_default();
     let oci = container.state.oci.clone().unwrap_or_default();
     container.remove(hold, states, cpu::remove)?;
     let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::{Duration, Instant};
 
-use model::{Cgroup, Container, During, Result, State};
+use model::{Container, During, Result, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
@@ -72,9 +72,10 @@ pub fn signal_all(container: &Container, signal: i32) -> Result<()> {
 }
 
 /// Kills the first process of a container, and with it all of its PID namespace, and waits for its end, some seconds at most.
-pub fn end(state: &State, group: Option<&Cgroup>) -> Result<()> {
+pub fn end(container: &Container) -> Result<()> {
+    let state = &container.state;
     let Some(fd) = open_first(state)? else { return Ok(()) };
-    thaw_for_the_end(group);
+    thaw_for_the_end(container.cgroup().ok().as_ref());
     send(&fd, libc::SIGKILL, state.pid())?;
     match wait(&fd, Some(Duration::from_secs(10)))? {
         true => Ok(()),

@@ -26,7 +26,11 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::{Cgroup, Version};
 use crate::error::{During, Error, Result};
 use crate::on_disk;
+use crate::plan::hooks::Hooks;
 use crate::state::{self, Claim, State, StateDir};
+
+/// The configuration that a container was made of, in its directory.
+const CONFIG: &str = "config.json";
 
 /// What an OCI runtime has to tell of a container. Source: OCI runtime-spec, runtime, "State".
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +179,7 @@ impl StateDir {
 /// # Errors
 /// [`Error::Os`] when it cannot be written.
 pub fn write_config(claim: &Claim, config: &Spec) -> Result<()> {
-    on_disk::write_json(&claim.directory().join("config.json"), config)
+    on_disk::write_json(&claim.directory().join(CONFIG), config)
 }
 
 fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
@@ -230,7 +234,20 @@ impl Container {
     /// # Errors
     /// [`Error::Os`] when it cannot be read: the container is half-made.
     pub fn config(&self) -> Result<Spec> {
-        on_disk::read_json(&self.directory.join("config.json"))
+        on_disk::read_json(&self.directory.join(CONFIG))
+    }
+
+    /// The hooks of [`Container::config`], without the rest, which takes longer to read.
+    ///
+    /// # Errors
+    /// As [`Container::config`].
+    pub fn hooks(&self) -> Result<Hooks> {
+        #[derive(Deserialize)]
+        struct Noted {
+            hooks: Option<oci_spec::runtime::Hooks>,
+        }
+        let noted: Noted = on_disk::read_json(&self.directory.join(CONFIG))?;
+        noted.hooks.as_ref().map_or(Ok(Hooks::default()), Hooks::from_oci)
     }
 
     /// Its cgroup; without a single controller when it has none, or what there was is gone.

@@ -116,10 +116,9 @@ pub fn start(id: &str, states: &StateDir) -> Result<Vec<Error>> {
     let hooks = Hooks::from_spec(&container.config()?)?.poststart;
     match oci.only_warns() {
         true => Ok(hooks::run_all(&hooks, "poststart", told)),
-        false => hooks::run(&hooks, "poststart", told).map(|()| Vec::new()).or_else(|error| {
-            let group = container.cgroup().ok();
-            pidfd::end(&container.state, group.as_ref()).and(Err(error))
-        }),
+        false => hooks::run(&hooks, "poststart", told)
+            .map(|()| Vec::new())
+            .or_else(|error| pidfd::end(&container).and(Err(error))),
     }
 }
 
@@ -152,9 +151,7 @@ pub fn delete(id: &str, force: bool, states: &StateDir) -> Result<Vec<Error>> {
     require(&container, "delete", right)?;
     let oci = told_of(&container);
     let hooks = container.config().and_then(|config| Hooks::from_spec(&config));
-    let group = container.cgroup().ok();
-    pidfd::end(&container.state, group.as_ref())?;
-    drop(group);
+    pidfd::end(&container)?;
     container.remove(hold, states, |group| cpu::remove(group))?;
     let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };
     Ok(hooks.map(|hooks| hooks::run_all(&hooks.poststop, "poststop", told)).unwrap_or_default())

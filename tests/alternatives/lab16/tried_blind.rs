@@ -106,7 +106,7 @@ pub fn start(id: &str, states: &StateDir) -> Result<Vec<Error>> {
         return Ok(hooks::run_all(&hooks, "poststart", told));
     }
     if let Err(error) = hooks::run(&hooks, "poststart", told) {
-        pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+        pidfd::end(&container)?;
         return Err(error);
     }
     Ok(Vec::new())
@@ -129,7 +129,7 @@ pub fn delete(id: &str, force: bool, states: &StateDir) -> Result<Vec<Error>> {
     if !force {
         require(&container, "delete", &[Status::Stopped])?;
     }
-    pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+    pidfd::end(&container)?;
     // While they are still written somewhere. One that is half-made has none.
     let hooks = container.config().and_then(|config| Hooks::from_spec(&config)).unwrap_or_default();
     let oci = container.state.oci.clone().unwrap_or_default();

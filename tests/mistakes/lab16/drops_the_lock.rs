@@ -9,14 +9,14 @@ let (container, _) = states.hold(id)?;
 require(&container, "start", &[Status::Created])?;
 door::knock(container.directory())?;
 // Of the configuration that it was made of: the bundle's may be another by now.
-let hooks = Hooks::from_spec(&container.config()?)?;
+let hooks = container.hooks()?;
 let oci = container.state.oci.clone().unwrap_or_default();
 let told = Told { oci: &oci, id, status: Status::Running, pid: container.state.pid };
 if oci.only_warns() {
     return Ok(hooks::run_all(&hooks.poststart, "poststart", told));
 }
 if let Err(error) = hooks::run(&hooks.poststart, "poststart", told) {
-    pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+    pidfd::end(&container)?;
     return Err(error);
 }
 Ok(Vec::new())

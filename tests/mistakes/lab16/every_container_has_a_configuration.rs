@@ -11,8 +11,8 @@ let (container, hold) = match states.hold(id) {
 if !force {
     require(&container, "delete", &[Status::Stopped])?;
 }
-pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
-let hooks = Hooks::from_spec(&container.config()?)?;
+pidfd::end(&container)?;
+let hooks = container.hooks()?;
 let oci = container.state.oci.clone().unwrap_or_default();
 container.remove(hold, states, cpu::remove)?;
 let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };

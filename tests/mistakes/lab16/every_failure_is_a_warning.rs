@@ -7,7 +7,7 @@
 let (container, _hold) = states.hold(id)?;
 require(&container, "start", &[Status::Created])?;
 door::knock(container.directory())?;
-let hooks = Hooks::from_spec(&container.config()?)?;
+let hooks = container.hooks()?;
 let oci = container.state.oci.clone().unwrap_or_default();
 let told = Told { oci: &oci, id, status: Status::Running, pid: container.state.pid };
 Ok(hooks::run_all(&hooks.poststart, "poststart", told))

@@ -7,11 +7,11 @@
 let (container, _hold) = states.hold(id)?;
 require(&container, "start", &[Status::Created])?;
 door::knock(container.directory())?;
-let hooks = Hooks::from_spec(&container.config()?)?;
+let hooks = container.hooks()?;
 let oci = container.state.oci.clone().unwrap_or_default();
 let told = Told { oci: &oci, id, status: Status::Running, pid: container.state.pid };
 if let Err(error) = hooks::run(&hooks.poststart, "poststart", told) {
-    pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+    pidfd::end(&container)?;
     return Err(error);
 }
 Ok(Vec::new())

@@ -8,8 +8,8 @@ let (container, hold) = states.hold(id)?;
 if !force {
     require(&container, "delete", &[Status::Stopped])?;
 }
-pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
-let hooks = container.config().and_then(|config| Hooks::from_spec(&config)).unwrap_or_default();
+pidfd::end(&container)?;
+let hooks = container.hooks().unwrap_or_default();
 let oci = container.state.oci.clone().unwrap_or_default();
 container.remove(hold, states, cpu::remove)?;
 let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };

@@ -11,8 +11,8 @@ let (container, hold) = match states.hold(id) {
 if !force {
     require(&container, "delete", &[Status::Stopped])?;
 }
-pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
-let hooks = container.config().and_then(|config| Hooks::from_spec(&config)).unwrap_or_default();
+pidfd::end(&container)?;
+let hooks = container.hooks().unwrap_or_default();
 let oci = container.state.oci.clone().unwrap_or_default();
 let told = Told { oci: &oci, id, status: Status::Stopped, pid: 0 };
 let failed = hooks::run_all(&hooks.poststop, "poststop", told);

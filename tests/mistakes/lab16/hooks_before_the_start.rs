@@ -6,7 +6,7 @@
 
 let (container, _hold) = states.hold(id)?;
 require(&container, "start", &[Status::Created])?;
-let hooks = Hooks::from_spec(&container.config()?)?;
+let hooks = container.hooks()?;
 let oci = container.state.oci.clone().unwrap_or_default();
 let told = Told { oci: &oci, id, status: Status::Running, pid: container.state.pid };
 let _ = hooks::run_all(&hooks.poststart, "poststart", told);

@@ -10,7 +10,7 @@ door::knock(container.directory())?;
 let hooks = {
     let bundle = container.state.oci.as_ref().map(|oci| oci.bundle.join("config.json")).unwrap_or_default();
     let text = fs::read(&bundle).during("read", bundle.display())?;
-    model::Config::read(&text).and_then(|config| Hooks::from_spec(&config.spec)).or_else(|_| container.config().and_then(|config| Hooks::from_spec(&config)))?
+    model::Config::read(&text).and_then(|config| model::plan::hooks::Hooks::from_spec(&config.spec)).or_else(|_| container.hooks())?
 };
 let oci = container.state.oci.clone().unwrap_or_default();
 let told = Told { oci: &oci, id, status: Status::Running, pid: container.state.pid };
@@ -18,7 +18,7 @@ if oci.only_warns() {
     return Ok(hooks::run_all(&hooks.poststart, "poststart", told));
 }
 if let Err(error) = hooks::run(&hooks.poststart, "poststart", told) {
-    pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+    pidfd::end(&container)?;
     return Err(error);
 }
 Ok(Vec::new())

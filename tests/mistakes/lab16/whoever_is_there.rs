@@ -6,14 +6,14 @@
 
 let (container, _hold) = states.hold(id)?;
 door::knock(container.directory())?;
-let hooks = Hooks::from_spec(&container.config()?)?;
+let hooks = container.hooks()?;
 let oci = container.state.oci.clone().unwrap_or_default();
 let told = Told { oci: &oci, id, status: Status::Running, pid: container.state.pid };
 if oci.only_warns() {
     return Ok(hooks::run_all(&hooks.poststart, "poststart", told));
 }
 if let Err(error) = hooks::run(&hooks.poststart, "poststart", told) {
-    pidfd::end(&container.state, container.cgroup().ok().as_ref())?;
+    pidfd::end(&container)?;
     return Err(error);
 }
 Ok(Vec::new())

@@ -50,7 +50,7 @@ impl Hooks {
         spec.hooks().as_ref().map_or(Ok(Hooks::default()), Hooks::from_oci)
     }
 
-    fn from_oci(hooks: &OciHooks) -> Result<Hooks> {
+    pub(crate) fn from_oci(hooks: &OciHooks) -> Result<Hooks> {
         let list = |list: &Option<Vec<OciHook>>| list.iter().flatten().map(Hook::from_oci).collect::<Result<Vec<_>>>();
         Ok(Hooks {
             prestart: list(hooks.prestart())?,
