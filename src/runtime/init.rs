@@ -44,6 +44,8 @@ pub struct Child<'a> {
     pub parent: ChildEnd,
     /// Its cgroup, when it has one.
     pub group: Option<&'a Cgroup>,
+    /// Whether it is in the part of that which is v2's.
+    pub is_born: bool,
     /// What root has opened for it.
     pub trees: Trees,
     /// Where what it writes goes.
@@ -89,8 +91,11 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     parent.is_there()?;
     match child.group {
         // Before anything else is made or used: from here on it counts.
-        Some(group) if goes_there_itself(plan) && plan.new_cgroup => limits::enter(group)?,
-        Some(group) if goes_there_itself(plan) => cgroup::join(group)?,
+        Some(group) if goes_there_itself(plan) => {
+            let others = child.is_born.then(|| group.v1()).transpose()?;
+            let group = others.as_ref().unwrap_or(group);
+            if plan.new_cgroup { limits::enter(group)? } else { cgroup::join(group)? }
+        }
         // It is there already.
         Some(_) if plan.new_cgroup => unshare(CloneFlags::CLONE_NEWCGROUP).during("unshare", "CLONE_NEWCGROUP")?,
         _ => {}

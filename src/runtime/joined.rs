@@ -10,9 +10,9 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{ForkResult, Gid, Uid, setgroups, setresgid, setresuid};
 
+use super::go_between;
 use super::userns::Userns;
-use super::{go_between, plain};
-use crate::steps::{join, pid};
+use crate::steps::join;
 
 /// Descriptors of namespaces that are there already.
 #[derive(Debug, Default)]
@@ -37,9 +37,8 @@ impl Joined {
         self.0.iter().find(|(kind, _)| *kind == NsKind::User).map(|(_, fd)| fd.as_fd())
     }
 
-    /// Forks the first process of a container that is in all of them, and in `userns`, if it has one.
-    pub fn start(&self, plan: &Plan, userns: Option<&Userns>) -> Result<ForkResult> {
-        let fork = if plan.new_pid { pid::start_pid1 } else { plain::start };
+    /// Forks the first process of a container, by `fork`: it is in all of them, and in `userns`, if it has one.
+    pub fn start(&self, userns: Option<&Userns>, fork: impl FnOnce() -> Result<ForkResult>) -> Result<ForkResult> {
         if self.0.is_empty() && userns.is_none() {
             return fork();
         }

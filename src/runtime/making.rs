@@ -19,11 +19,11 @@ use super::handshake::{self, ParentEnd};
 use super::hooks::Told;
 use super::init::{self, Child};
 use super::joined::Joined;
-use super::run::{Leash, binds, goes_there_itself, is_root};
+use super::run::{self, Leash, binds, goes_there_itself, is_root};
 use super::terminal::{Slave, Window};
 use super::trees::Trees;
 use super::userns::Userns;
-use super::{console, hooks, plain, settings};
+use super::{born, console, hooks, plain, settings};
 use crate::steps::{cpu, lifecycle, pid};
 
 /// A container that is asked for.
@@ -133,7 +133,14 @@ impl<'a> Materials<'a> {
     pub fn fork(self, claim: &Claim) -> Result<First<'a>> {
         let Materials { order, group, joined, userns, trees, signals, window, slave, listener, door } = self;
         let (line, parent) = handshake::pair()?;
-        match joined.start(&order.plan, userns.as_ref())? {
+        let plan = &order.plan;
+        let mut is_born = false;
+        let fork = || {
+            let born = group.filter(|_| goes_there_itself(plan)).and_then(|group| born::start(group, plan.new_pid));
+            is_born = born.is_some();
+            born.map_or_else(|| run::fork(plan), Ok)
+        };
+        match joined.start(userns.as_ref(), fork)? {
             ForkResult::Child => {
                 claim.let_go();
                 if let Some(window) = window {
@@ -141,7 +148,7 @@ impl<'a> Materials<'a> {
                 }
                 drop(line);
                 let door = Some((door, &order.oci));
-                init::main(&order.plan, Child { parent, terminal: slave, group, trees, layer: None, listener, door })
+                init::main(plan, Child { parent, terminal: slave, group, is_born, trees, layer: None, listener, door })
             }
             ForkResult::Parent { child } => {
                 Ok(First { leash: Leash(child, group), line, userns, order, window, signals })

@@ -2,6 +2,7 @@
 //!
 //! [`init`] is the child and [`run`] the parent. The rest is what they lean on and no lab teaches.
 
+mod born;
 pub mod btrfs;
 pub mod bundle;
 pub mod cgroup;

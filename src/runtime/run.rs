@@ -78,7 +78,7 @@ pub fn run<T>(plan: &Plan, config: &Spec, states: &StateDir, in_use: T) -> Resul
         slave.give_to(ids::outside(&maps.uids, plan.user.uid))?;
     }
     let (line, parent) = handshake::pair()?;
-    match joined.start(plan, userns.as_ref())? {
+    match joined.start(userns.as_ref(), || fork(plan))? {
         ForkResult::Child => {
             // The parent's: the child must not wait for a window, nor hide the parent's death from itself, nor from others.
             claim.let_go();
@@ -87,7 +87,8 @@ pub fn run<T>(plan: &Plan, config: &Spec, states: &StateDir, in_use: T) -> Resul
                 window.forget();
             }
             drop(line);
-            init::main(plan, Child { parent, terminal: slave, group, trees, layer, listener, door: None })
+            let is_born = false;
+            init::main(plan, Child { parent, terminal: slave, group, is_born, trees, layer, listener, door: None })
         }
         ForkResult::Parent { child } => {
             drop((parent, slave, trees, listener, joined)); // the child's
@@ -103,6 +104,11 @@ pub fn run<T>(plan: &Plan, config: &Spec, states: &StateDir, in_use: T) -> Resul
             code.map(|code| End { code, oom_kills })
         }
     }
+}
+
+/// Forks the first process of a container, as the labs do it.
+pub(super) fn fork(plan: &Plan) -> Result<ForkResult> {
+    if plan.new_pid { pid::start_pid1() } else { plain::start() }
 }
 
 pub(super) fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use model::Cgroup;
 use model::cgroup::{Version, hierarchies};
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde_json::{Value, json};
-use testkit::{Shield, needs, random_name};
+use testkit::{Shield, cgroup_dirs, needs, random_name};
 
 use super::bundle::Bundle;
 use super::{bundle, with};
@@ -96,6 +98,27 @@ fn a_group_with_somebody_in_it_is_not_taken() {
         let waiting = Waiting::new(&mut one);
         other.create().refused("another container's cgroup");
         assert!(waiting.groups().iter().all(|(_, group)| group.exists()), "the first one's is as it was");
+    });
+}
+
+/// Who moves into a group of v2 waits for all processors, up to 20 ms. The kernel tells of each write to a knob.
+#[test]
+fn nobody_moves_into_a_group_of_v2() {
+    needs!(root, cgroup_v2);
+    Shield::new().cgroup().run(|| {
+        let name = random_name("group");
+        let group = cgroup_dirs().into_iter().find(|group| group.join("cgroup.controllers").exists());
+        let group = group.expect("a group of v2").join(&name);
+        fs::create_dir(&group).unwrap();
+        let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
+        watch.add_watch(&group.join("cgroup.procs"), AddWatchFlags::IN_MODIFY).unwrap();
+        let mut bundle = bundle();
+        bundle.config["linux"]["cgroupsPath"] = json!(format!("/{name}"));
+        let waiting = Waiting::new(&mut bundle);
+        assert_eq!(fs::read_to_string(group.join("cgroup.procs")).unwrap().trim(), waiting.pid);
+        assert!(watch.read_events().is_err_and(|errno| errno == Errno::EAGAIN), "it was born there");
+        fs::write(group.join("cgroup.procs"), &waiting.pid).unwrap();
+        assert!(watch.read_events().is_ok_and(|told| !told.is_empty()), "a move is told");
     });
 }
 

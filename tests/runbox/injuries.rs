@@ -60,7 +60,8 @@ const LOOKS: [(libc::c_long, &str); 8] = [
 ];
 
 /// The same everywhere: the standard library's and the C library's looks at what they have, and what has another way.
-const ANYWHERE: [(libc::c_long, &str); 6] = [
+const ANYWHERE: [(libc::c_long, &str); 7] = [
+    (libc::SYS_clone3, "who cannot be born in its group moves there"),
     (libc::SYS_fcntl, "whether a descriptor is open that is closed next, in a program with debug assertions"),
     (libc::SYS_mknodat, "a device without the right to make one is the host's, by a bind mount"),
     (libc::SYS_prlimit64, "how many descriptors there may be, before a hook is started"),

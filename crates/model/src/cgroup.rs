@@ -117,6 +117,15 @@ impl Cgroup {
         Ok(Cgroup { parts: self.parts.iter().map(below).collect::<Result<_>>()? })
     }
 
+    /// The same group in v1's hierarchies alone.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the process is out of descriptors.
+    pub fn v1(&self) -> Result<Cgroup> {
+        let parts = self.parts.iter().filter(|part| part.version == Version::V1).map(Part::try_clone);
+        Ok(Cgroup { parts: parts.collect::<Result<_>>()? })
+    }
+
     /// Its directories, v1's first.
     #[must_use]
     pub fn parts(&self) -> &[Part] {

@@ -58,6 +58,11 @@ impl Part {
         Ok(Part { directory, path: path.into(), version, controllers })
     }
 
+    pub(super) fn try_clone(&self) -> Result<Part> {
+        let directory = self.directory.try_clone().during("dup", self.path.display())?;
+        Ok(Part { directory, path: self.path.clone(), version: self.version, controllers: self.controllers.clone() })
+    }
+
     /// What groups below it speak too.
     pub(crate) fn interface(&self) -> Interface {
         match self.version {
