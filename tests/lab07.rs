@@ -1329,8 +1329,7 @@ fn run_without_a_cgroup_to_limit_is_refused() {
 
 /// A number from `first` to `last`.
 fn random(first: u64, last: u64) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    first + RandomState::new().hash_one(first) % (last - first + 1)
+    first + testkit::random() % (last - first + 1)
 }
 
 fn boxwright(args: &[&str]) -> assert_cmd::Command {

@@ -27,8 +27,8 @@ use nix::unistd::{Gid, Uid, chown, gethostname, setgroups, sethostname, setresgi
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use testkit::{
-    Explained, Rootfs, SUBORDINATE, Shield, USER, check, dir, drop_capabilities, in_child, needs, rootfs, shielded,
-    written,
+    Explained, Rootfs, SUBORDINATE, Shield, USER, check, dir, drop_capabilities, in_child, needs, random, rootfs,
+    shielded, written,
 };
 
 const RULES: &str = "lab10-caps.md, The kernel's rules";
@@ -1096,11 +1096,6 @@ fn become_user(id: u32) {
 /// One of the ids that a shield with ids maps; another for each number to 9.
 fn some_id(number: u32) -> u32 {
     SUBORDINATE.0 + number * 6000 + random() as u32 % 6000
-}
-
-fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
 }
 
 fn coin() -> bool {

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -124,7 +123,7 @@ fn is_enough(begun: Instant, rounds: usize) -> bool {
 
 /// Less than `end`.
 fn random(end: Duration) -> Duration {
-    let fraction = RandomState::new().hash_one(0) % 1000;
+    let fraction = testkit::random() % 1000;
     end * u32::try_from(fraction).expect("below 1000") / 1000
 }
 

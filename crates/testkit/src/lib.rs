@@ -46,7 +46,7 @@ pub use inside::{Inside, Mount, inside, moves_only, namespaces};
 pub use kills::{KILLS, kills, start_and_kill, start_silent};
 pub use lesson::{Explained, teach};
 pub use patience::{SLOWNESS, patience};
-pub use random::{Random, SEED};
+pub use random::{Random, SEED, random};
 pub use rootfs::Rootfs;
 pub use shield::{DEADLINE, Shield, shielded};
 pub use stand_in::{meanwhile, refused_at_first};
@@ -98,6 +98,5 @@ pub fn require_written(own: u8, is_written: bool, others: &[(u8, bool)]) {
 /// Four random hexadecimal digits and more: a name that no solution can know beforehand.
 #[must_use]
 pub fn random_name(prefix: &str) -> String {
-    use std::hash::{BuildHasher, RandomState};
-    format!("{prefix}-{:08x}", RandomState::new().hash_one(prefix) as u32)
+    format!("{prefix}-{:08x}", random() as u32)
 }

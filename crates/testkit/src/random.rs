@@ -1,9 +1,14 @@
-//! Random numbers that can be had again.
-
-use std::hash::{BuildHasher, RandomState};
+//! Random numbers, and such that can be had again.
 
 /// Where a test's random numbers start; one that fails says where its own did.
 pub const SEED: &str = "BOXWRIGHT_SEED";
+
+/// 64 bits from the kernel, and not from a state of this process: that would be copied by fork, and all shields of a test would have
+/// the same.
+#[must_use]
+pub fn random() -> u64 {
+    getrandom::u64().unwrap_or_else(|error| panic!("getrandom: {error}"))
+}
 
 /// Numbers that no solution can know beforehand. When the test that uses them fails, their seed is printed.
 #[derive(Debug)]
@@ -18,7 +23,7 @@ impl Random {
     #[expect(clippy::new_without_default, reason = "no two are the same")]
     pub fn new() -> Random {
         let asked = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
-        let seed = asked.unwrap_or_else(|| RandomState::new().hash_one(SEED));
+        let seed = asked.unwrap_or_else(random);
         Random { seed, state: seed }
     }
 

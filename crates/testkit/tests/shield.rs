@@ -38,6 +38,13 @@ fn a_value_comes_back() {
 }
 
 #[test]
+fn two_shields_of_one_test_do_not_have_the_same_names() {
+    // A state that std keeps for each thread, and which the two forks would have a copy of each.
+    drop(std::collections::HashSet::<()>::new());
+    assert_ne!(shielded(|| random_name("name")), shielded(|| random_name("name")));
+}
+
+#[test]
 fn an_answer_larger_than_a_pipe_comes_back() {
     assert_eq!(shielded(|| "x".repeat(1 << 20)).len(), 1 << 20);
 }
