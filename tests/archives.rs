@@ -37,7 +37,8 @@ fn layers() -> Vec<Vec<u8>> {
 fn broken(random: &mut Random, bytes: &mut Vec<u8>) {
     let at = random.below((bytes.len() / 512) as u64) as usize * 512;
     match random.below(8) {
-        0 => bytes.truncate(random.below(bytes.len() as u64 - 512) as usize + 512),
+        // At the least a block, and it may be all that there is.
+        0 => bytes.truncate(random.below(bytes.len() as u64 - 511) as usize + 512),
         1 => drop(bytes.splice(at..at, bytes[..512].to_vec())),
         2 if bytes.len() > 2048 => drop(bytes.drain(at..at + 512)),
         3 => bytes[at + 156] = *random.of(b"0123456789xgLKSV\0"),
