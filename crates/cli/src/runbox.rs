@@ -66,6 +66,8 @@ pub enum LogFormat {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+// Of these, only the one that is called is described to clap.
+#[command(defer = true)]
 pub enum Command {
     /// Make a container, and stop before its command
     Create(Create),
