@@ -45,7 +45,7 @@ const ACCESS: libc::c_long = libc::SYS_access;
 const ACCESS: libc::c_long = libc::SYS_faccessat;
 
 /// Calls outside of the container that may fail without a word, and why. Of its own process no look may be passed over.
-const LOOKS: [(libc::c_long, &str); 8] = [
+const LOOKS: [(libc::c_long, &str); 7] = [
     (ACCESS, "whether a hierarchy can be written: one that cannot is not used, and a limit that needs it is refused"),
     (libc::SYS_faccessat2, "whether a group has cgroup.kill: without it, its processes are killed one by one"),
     (libc::SYS_flock, "whether the container waits at its door: a lock that cannot be had is one that is held"),
@@ -56,7 +56,6 @@ const LOOKS: [(libc::c_long, &str); 8] = [
         "the same; who is in a group: then it cannot be removed; the hooks of a container that is removed",
     ),
     (libc::SYS_read, "the same; and for the end of a helper that has done its work"),
-    (libc::SYS_sigaltstack, "at the very end, by the standard library"),
 ];
 
 /// The same everywhere: the standard library's and the C library's looks at what they have, and what has another way.
@@ -315,11 +314,11 @@ fn left(before: &Machine, after: &Machine) -> String {
     )
 }
 
-/// Calls before main, which are the loader's and the standard library's: what these say is not ours. The library takes its
-/// alternate stack last.
+/// Calls before main, which are the loader's and the C library's: what these say is not ours. That SIGPIPE is ignored is the first
+/// thing that runbox does about signals.
 fn before_main(points: &[Point]) -> usize {
-    let own = points.iter().filter(|point| point.process == 0);
-    own.filter(|point| point.number == libc::SYS_sigaltstack).nth(1).map_or(0, |point| point.index)
+    let mut own = points.iter().filter(|point| point.process == 0);
+    own.find(|point| point.number == libc::SYS_rt_sigaction).map_or(0, |point| point.index)
 }
 
 fn try_points(make: fn() -> Bundle, injuries: &[Injury]) {

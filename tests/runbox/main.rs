@@ -4,6 +4,7 @@
 
 mod breakouts;
 mod bundle;
+mod descriptors;
 mod flags;
 mod guests;
 mod hooks;
