@@ -12,6 +12,14 @@
 //! what was written is on the disk before the next one begins. boxwright and umoci get an OCI layout, podman, which would copy
 //! such a directory, the archive of one. The peak is that of the largest process that a command has started.
 //!
+//! Seen on Linux 6.18, two slow cores, ext4, 52 MB packed, medians of 5 rounds:
+//!
+//! | | ms | of umoci's | peak MB | of umoci's |
+//! |---|---|---|---|---|
+//! | boxwright | 1260 | 0.48 | 6.1 | 0.26 |
+//! | umoci | 2606 | 1 | 23.0 | 1 |
+//! | podman | 3312 | 1.27 | 55.5 | 2.41 |
+//!
 //! All of it stays until the end, some 700 MB a round: ext4 does not use an inode again that was freed within seconds, and
 //! whoever comes after a removal looks at each of them for every file that it makes, five times as long as the work takes.
 
