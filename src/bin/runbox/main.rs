@@ -21,7 +21,8 @@ use clap::Parser;
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     prepare();
-    process::exit(command::main(cli::runbox::Flags::parse))
+    // Every code is 0 to 255: a command's own, or 128 and a signal.
+    process::exit(u8::try_from(command::main(cli::runbox::Flags::parse)).unwrap_or(u8::MAX).into())
 }
 
 /// Three standard descriptors that are open, so that no file of ours is taken for one of them; and whoever writes where nobody reads
