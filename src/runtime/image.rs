@@ -75,8 +75,8 @@ fn read_to_end(blob: Blob, compression: Compression, pieces: &SyncSender<Piece>)
 }
 // ANCHOR_END: pass
 
-/// A frame of zstd that asks for a larger window is refused: the window is in memory, and this is half of what a layer may take.
-const WINDOW_LOG_MAX: u32 = 25;
+/// A frame of zstd that asks for a larger window is refused: it is in memory, for each of the layers that are unpacked at once.
+const WINDOW_LOG_MAX: u32 = 24;
 
 /// What is in the package, up to the limit.
 fn decoder<'a>(source: &'a mut Verified, compression: Compression) -> io::Result<Box<dyn Read + 'a>> {

@@ -5,9 +5,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use model::image::Digest;
 use model::{During, Error, Result, on_disk};
+use nix::errno::Errno;
 use sha2::{Digest as _, Sha256};
 
 use crate::store::Store;
@@ -79,7 +81,7 @@ impl Store {
         let path = self.root().join("incoming").join(name);
         // Somebody with this PID may have been killed here.
         let file = File::create(&path).during("open", path.display())?;
-        Ok(Incoming { store: self, path, file, hash: Sha256::new(), size_bytes: 0 })
+        Ok(Incoming { store: self, path, file, hash: Sha256::new(), size_bytes: 0, follower: None })
     }
 }
 
@@ -91,6 +93,7 @@ pub struct Incoming<'a> {
     file: File,
     hash: Sha256,
     size_bytes: u64,
+    follower: Option<Sender<Came>>,
 }
 
 impl Incoming<'_> {
@@ -98,6 +101,25 @@ impl Incoming<'_> {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// Somebody to read it from its beginning while it comes: the end is told when it has its name. Who writes is told, by EPIPE,
+    /// when nobody reads any more.
+    ///
+    /// # Errors
+    /// [`Error::Os`].
+    pub(crate) fn follow(&mut self) -> Result<Following> {
+        let (follower, coming) = channel();
+        self.follower = Some(follower);
+        let file = File::open(&self.path).during("open", self.path.display())?;
+        Ok(Following { file, coming, ahead_bytes: self.size_bytes, is_whole: false })
+    }
+
+    fn tell(&self, came: Came) -> io::Result<()> {
+        match self.follower.as_ref().map(|follower| follower.send(came)) {
+            Some(Err(_)) => Err(Errno::EPIPE.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Writes all of `source`.
@@ -145,6 +167,7 @@ impl Incoming<'_> {
             self.file.sync_all().during("fsync", self.path.display())?;
             on_disk::rename_durably(&self.path, &to)?;
         }
+        self.tell(Came::All).during("unpack", digest)?;
         Ok(digest)
     }
 }
@@ -154,6 +177,7 @@ impl Write for Incoming<'_> {
         let count = self.file.write(bytes)?;
         self.hash.update(&bytes[..count]);
         self.size_bytes += count as u64;
+        self.tell(Came::Bytes(count as u64))?;
         Ok(count)
     }
 
@@ -166,6 +190,37 @@ impl Drop for Incoming<'_> {
     fn drop(&mut self) {
         // Not there any more when it was finished.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// What who writes tells who follows.
+#[derive(Debug)]
+enum Came {
+    Bytes(u64),
+    All,
+}
+
+/// A blob that is read behind whoever writes it.
+#[derive(Debug)]
+pub(crate) struct Following {
+    file: File,
+    coming: Receiver<Came>,
+    ahead_bytes: u64,
+    is_whole: bool,
+}
+
+impl Read for Following {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.ahead_bytes == 0 && !self.is_whole {
+            match self.coming.recv() {
+                Ok(Came::Bytes(count)) => self.ahead_bytes += count,
+                Ok(Came::All) => self.is_whole = true,
+                Err(_) => return Err(io::Error::other("it did not come whole")),
+            }
+        }
+        let count = (&mut self.file).take(self.ahead_bytes).read(buffer)?;
+        self.ahead_bytes -= count as u64;
+        Ok(count)
     }
 }
 

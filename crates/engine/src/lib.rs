@@ -16,6 +16,7 @@ mod name;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod store;
+mod unpack;
 
 pub use blobs::Incoming;
 pub use gc::Freed;
@@ -25,3 +26,4 @@ pub use layers::{INIT, Layers, Packed, Unpack, Verbs};
 pub use make::{NewLayer, Remarks, make};
 pub use name::Name;
 pub use store::{InUse, Store};
+pub use unpack::{Bring, nobody, unpack};

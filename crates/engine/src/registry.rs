@@ -1,6 +1,6 @@
 //! Registries: images from a machine that has them, and to it. Source: distribution-spec, spec.md.
 //!
-//! The runtime that waits for the network is one thread's, and has ended before anything is unpacked.
+//! The runtime that waits for the network has no threads: it runs in those that bring a layer, and has ended with them.
 
 use std::error::Error as StdError;
 use std::fs::File;
@@ -12,24 +12,25 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::image::Digest;
 use model::{During, Error, Result};
-use oci_client::client::{ClientConfig, ClientProtocol, LayerDescriptor};
+use oci_client::client::{BlobResponse, ClientConfig, ClientProtocol, LayerDescriptor};
 use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::blobs::{MOST_DOCUMENT_BYTES, parse_digest, refuse};
-use crate::formats::{describe, unpack};
+use crate::blobs::{Incoming, MOST_DOCUMENT_BYTES, parse_digest, refuse};
+use crate::formats::describe;
 use crate::image::{Image, Platform, configuration, manifest, media_type, resolve};
 use crate::layers::Verbs;
 use crate::name::Name;
 use crate::store::Store;
+use crate::unpack::{is_unwanted, unpack};
 
-/// So many layers are on their way at once.
+/// So many blobs are on their way to a registry at once.
 const AT_ONCE: usize = 3;
 /// A network is allowed to fail, and not forever.
-const TRIES: u32 = 3;
+const TRIES: u32 = 5;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Nothing at all for so long is a failure.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -46,15 +47,17 @@ pub struct Pulled {
     pub is_new: bool,
 }
 
-/// Fetches an image, with a bar for each layer on a terminal, and unpacks it. When something fails, the layers that have come
-/// whole stay, for the next try; they are nobody's until then, and are swept.
+/// Fetches an image, with a bar for each layer on a terminal, and unpacks it while it comes. When something fails, the layers
+/// that have come whole stay, for the next try; they are nobody's until then, and are swept.
 ///
 /// # Errors
 /// What the registry refuses, what is not what its digest says, what cannot be right about the image.
 pub fn pull(store: &Store, name: &Name, platform: &Platform, quiet: bool, verbs: Verbs<'_>) -> Result<Pulled> {
     let _held = store.hold()?;
-    let (image, digest) = Registry::new(name, quiet)?.fetch(store, platform)?;
-    unpack(store, &image, verbs)?;
+    let registry = Registry::new(name, quiet)?;
+    let Fetched { image, digest, manifest } = registry.fetch(store, platform)?;
+    unpack(store, &image, verbs, &|digest, size_bytes, incoming| registry.bring(digest, size_bytes, incoming))?;
+    store.put(&manifest)?;
     let is_new = store.change(|images| {
         let is_new = images.named(name).is_none_or(|(id, _)| *id != image.id);
         images.add(&image.id, image.digest).digests.insert(name.with_digest(digest));
@@ -90,6 +93,15 @@ pub fn push(store: &Store, image: &Image, name: &Name, quiet: bool) -> Result<u6
     Ok(size_bytes)
 }
 
+/// An image without its layers.
+struct Fetched {
+    image: Image,
+    /// What is behind the name.
+    digest: Digest,
+    /// The image's own, as it came.
+    manifest: Vec<u8>,
+}
+
 /// A conversation about one image.
 struct Registry<'a> {
     name: &'a Name,
@@ -116,8 +128,8 @@ impl<'a> Registry<'a> {
         Ok(Registry { name, client, runtime, bars })
     }
 
-    /// Brings an image into the store; of an index, the one for `platform`. The answer has the digest behind the name too.
-    fn fetch(&self, store: &Store, platform: &Platform) -> Result<(Image, Digest)> {
+    /// Asks for an image; of an index, for the one for `platform`. Its configuration is in the store then.
+    fn fetch(&self, store: &Store, platform: &Platform) -> Result<Fetched> {
         let (top, text) = self.document(self.name.reference(), self.name.digest())?;
         let kind = kind_of(&text, &top)?;
         let by_digest = |digest: &str| -> Result<Vec<u8>> {
@@ -131,30 +143,22 @@ impl<'a> Registry<'a> {
         let digest = resolve(descriptor, platform, |it| by_digest(it.digest().as_ref()))?;
         let text = by_digest(&digest.to_string())?;
         let manifest = manifest(&text, &digest)?;
-        let config = self.runtime.block_on(async {
-            let (id, size_bytes) = sized(manifest.config())?;
-            if size_bytes > MOST_DOCUMENT_BYTES {
-                return refuse("pull", id, "larger than 4 MiB: no configuration");
-            }
-            self.blob(store, id, size_bytes).await?;
-            store.document(&id)
-        })?;
-        let id = parse_digest(manifest.config().digest().as_ref())?;
-        let image = Image::new(digest, manifest, configuration(&config, &id)?)?;
-        self.runtime.block_on(async {
-            let layers = image.manifest.layers().iter().map(sized).collect::<Result<Vec<_>>>()?;
-            let blobs = stream::iter(layers).map(|(digest, size_bytes)| self.blob(store, digest, size_bytes));
-            blobs.buffer_unordered(AT_ONCE).try_collect::<()>().await
-        })?;
-        store.put(&text)?;
-        Ok((image, top))
+        let (id, size_bytes) = (parse_digest(manifest.config().digest().as_ref())?, manifest.config().size());
+        if size_bytes > MOST_DOCUMENT_BYTES {
+            return refuse("pull", id, "larger than 4 MiB: no configuration");
+        }
+        if !store.has_blob(&id) {
+            self.bring(id, size_bytes, store.incoming()?)?;
+        }
+        let image = Image::new(digest, manifest, configuration(&store.document(&id)?, &id)?)?;
+        Ok(Fetched { image, digest: top, manifest: text })
     }
 
     /// A manifest or an index, as the bytes that the registry has, and their digest.
     fn document(&self, reference: &Reference, expected: Option<&str>) -> Result<(Digest, Vec<u8>)> {
         let accepted = [media_type::MANIFESTS, media_type::INDEXES].concat();
         let asked = || self.client.pull_manifest_raw(reference, &RegistryAuth::Anonymous, &accepted);
-        let tried = self.runtime.block_on(trying(|| async { asked().await.map_err(told).during("pull", reference) }));
+        let tried = self.runtime.block_on(trying(async || asked().await.map_err(told).during("pull", reference)));
         let (text, _) = tried?;
         let digest = Digest::of(&text);
         if expected.is_some_and(|expected| expected != digest.to_string()) {
@@ -166,47 +170,60 @@ impl<'a> Registry<'a> {
         Ok((digest, text.to_vec()))
     }
 
-    /// Brings a blob into the store, unless it is there.
-    async fn blob(&self, store: &Store, digest: Digest, size_bytes: u64) -> Result<()> {
-        if store.has_blob(&digest) {
-            return Ok(());
-        }
+    /// Writes a blob. A try goes on where the one before broke off.
+    fn bring(&self, digest: Digest, size_bytes: u64, mut incoming: Incoming<'_>) -> Result<()> {
         let bar = self.bar(&digest, size_bytes);
-        trying(|| self.try_blob(store, &digest, size_bytes, &bar)).await
+        self.runtime.block_on(trying(async || self.try_bring(&digest, size_bytes, &mut incoming, &bar).await))?;
+        incoming.finish(Some(&digest)).map(drop)
     }
 
-    async fn try_blob(&self, store: &Store, digest: &Digest, size_bytes: u64, bar: &ProgressBar) -> Result<()> {
-        bar.set_position(0);
-        let mut incoming = store.incoming()?;
+    async fn try_bring(
+        &self,
+        digest: &Digest,
+        size_bytes: u64,
+        incoming: &mut Incoming<'_>,
+        bar: &ProgressBar,
+    ) -> Result<()> {
         // The manifest may say other places, which are nobody's that was asked for.
         let (text, urls) = (digest.to_string(), None);
         let layer = LayerDescriptor { digest: &text, urls: &urls };
-        let mut content =
-            self.client.pull_blob_stream(self.name.reference(), &layer).await.map_err(told).during("pull", digest)?;
-        while let Some(bytes) = content.try_next().await.during("pull", digest)? {
+        let (reference, had_bytes) = (self.name.reference(), incoming.size_bytes());
+        let answer = match had_bytes {
+            // With a wrong digest, by which it is refused.
+            all if all == size_bytes => return Ok(()),
+            0 => self.client.pull_blob_stream(reference, &layer).await.map(BlobResponse::Full),
+            _ => self.client.pull_blob_stream_partial(reference, &layer, had_bytes, None).await,
+        };
+        let (mut content, mut again_bytes) = match answer.map_err(told).during("pull", digest)? {
+            BlobResponse::Full(content) => (content, had_bytes),
+            BlobResponse::Partial(content) => (content, 0),
+        };
+        while let Some(mut bytes) = content.try_next().await.during("pull", digest)? {
+            let again = bytes.split_to(bytes.len().min(again_bytes as usize));
+            again_bytes -= again.len() as u64;
             if incoming.size_bytes() + bytes.len() as u64 > size_bytes {
                 return refuse("pull", digest, format!("more than the {size_bytes} bytes that the manifest tells of"));
             }
             incoming.write_all(&bytes).during("write", digest)?;
-            bar.inc(bytes.len() as u64);
+            bar.set_position(incoming.size_bytes());
         }
         if incoming.size_bytes() < size_bytes {
             let why = format!("{} bytes, and the manifest tells of {size_bytes}", incoming.size_bytes());
             return refuse("pull", digest, why);
         }
-        incoming.finish(Some(digest)).map(|_| ())
+        Ok(())
     }
 
     /// Gives the registry a blob, unless it has it.
     async fn send(&self, store: &Store, digest: &Digest) -> Result<()> {
         let (text, reference) = (digest.to_string(), self.name.reference());
-        let has = || async { self.client.blob_exists(reference, &text).await.map_err(told).during("push", digest) };
+        let has = async || self.client.blob_exists(reference, &text).await.map_err(told).during("push", digest);
         if trying(has).await? {
             return Ok(());
         }
         let (path, size_bytes) = (store.blob(digest), store.blob_bytes(digest)?);
         let bar = self.bar(digest, size_bytes);
-        trying(|| async {
+        trying(async || {
             bar.set_position(0);
             let file = File::open(&path).during("open", path.display())?;
             let chunks = stream::unfold((file, bar.clone()), |(mut file, bar)| async move {
@@ -236,20 +253,15 @@ impl<'a> Registry<'a> {
     }
 }
 
-/// Does `work` until it is done, and at most [`TRIES`] times; the last failure is the answer.
-async fn trying<T, F: Future<Output = Result<T>>>(work: impl Fn() -> F) -> Result<T> {
+/// Does `work` until it is done or nobody wants it any more, and at most [`TRIES`] times; the last failure is the answer.
+async fn trying<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     for number in 1..TRIES {
-        if let Ok(done) = work().await {
-            return Ok(done);
+        match work().await {
+            Err(error) if !is_unwanted(&error) => tokio::time::sleep(Duration::from_millis(250) * number).await,
+            ended => return ended,
         }
-        tokio::time::sleep(Duration::from_millis(250) * number).await;
     }
     work().await
-}
-
-/// The digest and the size that a manifest tells of.
-fn sized(descriptor: &oci_spec::image::Descriptor) -> Result<(Digest, u64)> {
-    Ok((parse_digest(descriptor.digest().as_ref())?, descriptor.size()))
 }
 
 /// What a document says that it is; where it says nothing, what its fields are those of.

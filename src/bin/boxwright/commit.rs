@@ -28,7 +28,7 @@ pub fn commit(store: &Store, kept: &Kept, flags: &Commit, verbs: Verbs<'_>) -> R
         comment: flags.message.as_deref(),
     };
     let image = make(store, Some(&base), is_whole, layer, remarks)?;
-    engine::formats::unpack(store, &image, verbs)?;
+    engine::unpack(store, &image, verbs, &engine::nobody)?;
     Ok(image)
 }
 

@@ -47,7 +47,7 @@ pub(super) fn list(store: &Store, found: &Found, platform: &Platform) -> Result<
     for descriptor in index(text, "index.json")?.manifests() {
         let manifest =
             resolve(descriptor.clone(), platform, |it| store.document(&parse_digest(it.digest().as_ref())?))?;
-        let manifest = checked(store, manifest)?;
+        let manifest = checked(store, found, manifest)?;
         let names = names(descriptor, &lines, store, &manifest);
         match all.iter_mut().find(|listed| listed.manifest == manifest) {
             Some(listed) => listed.names.extend(names),
@@ -61,9 +61,9 @@ pub(super) fn list(store: &Store, found: &Found, platform: &Platform) -> Result<
 }
 
 /// A manifest whose blobs are all there.
-fn checked(store: &Store, manifest: model::image::Digest) -> Result<model::image::Digest> {
+fn checked(store: &Store, found: &Found, manifest: model::image::Digest) -> Result<model::image::Digest> {
     let image = crate::image::Image::read(store, &manifest)?;
-    match image.layers.iter().find(|layer| !store.has_blob(layer)) {
+    match image.layers.iter().find(|layer| !store.has_blob(layer) && found.path(layer).is_none()) {
         Some(missing) => refuse("load", manifest, format!("its layer {missing} is not in there")),
         None => Ok(manifest),
     }

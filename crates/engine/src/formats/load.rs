@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use model::image::{Archive, Digest, ItemKind, Limited, Owners};
 use model::{During, Result};
@@ -10,11 +10,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::layout::list;
 use super::{Found, Stored};
-use crate::blobs::{MOST_DOCUMENT_BYTES, refuse};
+use crate::blobs::{Incoming, MOST_DOCUMENT_BYTES, refuse};
 use crate::image::{Image, Platform, media_type};
 use crate::layers::{Verbs, open_blob};
 use crate::make::{NewLayer, Remarks, make};
 use crate::store::Store;
+use crate::unpack::{nobody, unpack};
 
 /// So many entries an archive of images has at most. A layer's files are not among them.
 const MOST_ENTRIES: usize = 100_000;
@@ -40,7 +41,7 @@ pub fn load(store: &Store, path: Option<&Path>, platform: &Platform, verbs: Verb
     let mut lines = Vec::new();
     for listed in list(store, &found, platform)? {
         let image = Image::read(store, &listed.manifest)?;
-        unpack(store, &image, verbs)?;
+        unpack(store, &image, verbs, &|digest, _, incoming| found.bring(digest, incoming))?;
         store.change(|images| {
             images.add(&image.id, image.digest);
             listed.names.iter().for_each(|name| images.name(&image.id, name));
@@ -87,33 +88,8 @@ pub fn import(
     .during("unpack", whose)?;
     let layer = NewLayer { digest, diff_id: Digest(hash.0.finalize().into()), media_type };
     let image = make(store, None, true, layer, remarks)?;
-    unpack(store, &image, verbs)?;
+    unpack(store, &image, verbs, &nobody)?;
     Ok(image)
-}
-
-/// Unpacks the layers of an image whose blobs are in the store, as many at once as there are processors.
-///
-/// # Errors
-/// What cannot be right about one of them.
-pub fn unpack(store: &Store, image: &Image, verbs: Verbs<'_>) -> Result<()> {
-    store.layers().make_init()?;
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        loop {
-            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let Some(digest) = image.layers.get(number) else { return Ok(()) };
-            store.layers().make(image, number, verbs, || open_blob(store, digest))?;
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(image.layers.len());
-    std::thread::scope(|scope| {
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let results: Vec<Result<()>> = all
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect();
-        results.into_iter().collect()
-    })
 }
 
 /// Reads an archive to its end; it may be packed itself.
@@ -201,9 +177,9 @@ fn take(store: &Store, found: &mut Found, path: &str, content: &mut impl Read) -
     Ok(())
 }
 
-/// Reads a directory with an OCI layout.
+/// Reads a directory with an OCI layout. What is too large for a document comes when it is unpacked.
 fn read_directory(store: &Store, directory: &Path) -> Result<Found> {
-    let mut found = Found::default();
+    let mut found = Found { layout: Some(directory.to_owned()), ..Found::default() };
     for path in ["oci-layout", "index.json"] {
         let file = directory.join(path);
         take(store, &mut found, path, &mut File::open(&file).during("open", file.display())?)?;
@@ -213,9 +189,28 @@ fn read_directory(store: &Store, directory: &Path) -> Result<Found> {
         let name = entry.during("readdir", blobs.display())?.file_name();
         let path = blobs.join(&name);
         let mut file = File::open(&path).during("open", path.display())?;
+        if file.metadata().during("stat", path.display())?.len() > MOST_DOCUMENT_BYTES {
+            continue;
+        }
         take(store, &mut found, &format!("blobs/sha256/{}", name.to_string_lossy()), &mut file)?;
     }
     Ok(found)
+}
+
+impl Found {
+    /// Where a layout has a blob, when it is one, and has it.
+    pub(super) fn path(&self, digest: &Digest) -> Option<PathBuf> {
+        let path = self.layout.as_ref()?.join("blobs/sha256").join(digest.hex());
+        path.is_file().then_some(path)
+    }
+
+    /// Copies a blob of the layout into the store.
+    fn bring(&self, digest: Digest, mut incoming: Incoming<'_>) -> Result<()> {
+        let Some(path) = self.path(&digest) else { return refuse("load", digest, "it is not in there") };
+        let mut file = File::open(&path).during("open", path.display())?;
+        incoming.write_from(&mut file).during("read", path.display())?;
+        incoming.finish(Some(&digest)).map(drop)
+    }
 }
 
 /// Reads until `buffer` is full or there is no more.

@@ -5,10 +5,11 @@ mod load;
 mod save;
 
 pub(crate) use layout::{describe, manifest};
-pub use load::{import, load, unpack};
+pub use load::{import, load};
 pub use save::save;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use model::image::Digest;
 
@@ -24,6 +25,8 @@ struct Found {
     blobs: HashMap<String, Stored>,
     /// Symbolic links, by path.
     links: HashMap<String, String>,
+    /// The directory, where it is one: it has the blobs that are not in the store.
+    layout: Option<PathBuf>,
 }
 
 /// A blob of the store.

@@ -2,6 +2,8 @@
 
 #![cfg(feature = "solutions")]
 
+mod on_the_way;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};

@@ -1,0 +1,172 @@
+//! What happens while a layer is on its way: it is unpacked, the line breaks, somebody else wants the same.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{JoinHandle, scope, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use testkit::{Rootfs, dir, needs, start_silent};
+
+use crate::{Registry, boxwright, command, forget, paths, said, shield};
+
+const HERE: &str = "127.0.0.1:5001";
+const NAME: &str = "127.0.0.1:5001/me/web:1";
+/// The image is made of two files of this size, and not much more.
+const FILE_BYTES: u64 = 4 << 20;
+
+/// A line to the registry, whose name has another port: it tells how much came through, and does something after so many bytes.
+struct Line {
+    came_bytes: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Line {
+    fn start(after_bytes: u64, then: fn() -> io::Result<()>) -> Self {
+        let (came_bytes, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (came, over, listener) = (came_bytes.clone(), is_over.clone(), TcpListener::bind(HERE).unwrap());
+        let serve = move || {
+            scope(|scope| {
+                for near in listener.incoming().map_while(|near| near.ok().filter(|_| !over.load(Ordering::Relaxed))) {
+                    let far = TcpStream::connect("127.0.0.1:5000").unwrap();
+                    let (mut asks, mut is_asked) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                    scope.spawn(move || {
+                        io::copy(&mut asks, &mut is_asked).and_then(|_| is_asked.shutdown(Shutdown::Both))
+                    });
+                    let came = &came;
+                    scope.spawn(move || {
+                        answer(far, &near, came, after_bytes, then).or_else(|_| near.shutdown(Shutdown::Both))
+                    });
+                }
+            });
+        };
+        Line { came_bytes, is_over, thread: Some(spawn(serve)) }
+    }
+
+    fn came_bytes(&self) -> u64 {
+        self.came_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // It looks when somebody comes.
+        let _ = TcpStream::connect(HERE);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "the line's own end");
+    }
+}
+
+/// Until either side ends, or `then` fails.
+fn answer(
+    mut far: TcpStream,
+    mut near: &TcpStream,
+    came: &AtomicU64,
+    after_bytes: u64,
+    then: fn() -> io::Result<()>,
+) -> io::Result<()> {
+    let mut piece = [0; 1 << 14];
+    loop {
+        let count = far.read(&mut piece)?;
+        if count == 0 {
+            return near.shutdown(Shutdown::Both);
+        }
+        near.write_all(&piece[..count])?;
+        let had = came.fetch_add(count as u64, Ordering::Relaxed);
+        if (had..had + count as u64).contains(&after_bytes) {
+            then()?;
+        }
+    }
+}
+
+/// Puts an image into the registry, and forgets it here.
+fn push() {
+    let root = Rootfs::build(dir().join("rootfs"), &["sh", "cat"]).unwrap();
+    for name in ["one", "two"] {
+        fs::write(root.path().join(name), vec![name.as_bytes()[0]; FILE_BYTES as usize]).unwrap();
+    }
+    let archive = dir().join("root.tar");
+    let mut tar = std::process::Command::new("tar");
+    assert!(tar.arg("-cf").arg(&archive).arg("-C").arg(root.path()).arg(".").status().unwrap().success());
+    for name in [NAME, crate::NAME] {
+        said(&["import", archive.to_str().unwrap(), name]);
+    }
+    boxwright(&["push", crate::NAME]).success();
+    boxwright(&["rmi", NAME]).success();
+    forget();
+}
+
+/// Whether something of a layer is unpacked that has not all come.
+fn is_begun() -> bool {
+    let mut layers = fs::read_dir(dir().join("data/store/layers")).unwrap().flatten();
+    let is_new = |name: OsString| name.to_string_lossy().starts_with(".new-");
+    layers.any(|layer| is_new(layer.file_name()) && !paths(&layer.path()).is_empty())
+}
+
+fn is_whole() {
+    for name in ["one", "two"] {
+        let printed = said(&["run", "--rm", NAME, "cat", &format!("/{name}")]);
+        assert_eq!(printed.len() as u64, FILE_BYTES, "/{name}");
+    }
+}
+
+#[test]
+fn a_layer_is_unpacked_while_it_comes() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        push();
+        static BEGUN: AtomicBool = AtomicBool::new(false);
+        // The rest does not come before.
+        let _line = Line::start(FILE_BYTES, || {
+            let begin = Instant::now();
+            while !is_begun() && begin.elapsed() < testkit::patience(Duration::from_secs(10)) {
+                sleep(Duration::from_millis(10));
+            }
+            BEGUN.store(is_begun(), Ordering::Relaxed);
+            Ok(())
+        });
+        boxwright(&["pull", NAME]).success().stderr("");
+        assert!(BEGUN.load(Ordering::Relaxed), "nothing was unpacked of half a layer");
+        is_whole();
+    });
+}
+
+#[test]
+fn a_pull_goes_on_where_the_line_broke() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        push();
+        let line = Line::start(FILE_BYTES * 3 / 2, || Err(io::Error::other("broken")));
+        boxwright(&["pull", NAME]).success().stderr("");
+        is_whole();
+        let came = line.came_bytes();
+        assert!((2 * FILE_BYTES..3 * FILE_BYTES).contains(&came), "{came} bytes came for two files of {FILE_BYTES}");
+    });
+}
+
+#[test]
+fn of_two_pulls_of_one_image_one_brings_its_layer() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        push();
+        // The other one has time to ask for it too.
+        let line = Line::start(FILE_BYTES, || {
+            sleep(Duration::from_millis(500));
+            Ok(())
+        });
+        let mut other = start_silent(&mut command(&["pull", NAME]));
+        boxwright(&["pull", NAME]).success().stderr("");
+        assert!(other.wait().unwrap().success());
+        is_whole();
+        let came = line.came_bytes();
+        assert!((2 * FILE_BYTES..3 * FILE_BYTES).contains(&came), "{came} bytes came for two files of {FILE_BYTES}");
+    });
+}
