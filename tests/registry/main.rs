@@ -80,6 +80,11 @@ fn said(args: &[&str]) -> String {
 fn image() -> String {
     let root = Rootfs::build(dir().join("rootfs"), &["sh", "cat"]).unwrap();
     fs::write(root.path().join("file"), "from afar\n").unwrap();
+    import(&root)
+}
+
+/// Makes an image of the root file system, called [`NAME`], and answers its id.
+fn import(root: &Rootfs) -> String {
     let archive = dir().join("root.tar");
     let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(root.path()).arg(".").status().unwrap();
     assert!(packed.success(), "tar: {packed}");

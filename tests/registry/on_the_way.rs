@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{Rootfs, dir, needs, start_silent};
 
-use crate::{Registry, boxwright, command, forget, paths, said, shield};
+use crate::{Registry, boxwright, command, forget, import, paths, said, shield};
 
 const HERE: &str = "127.0.0.1:5001";
 const NAME: &str = "127.0.0.1:5001/me/web:1";
@@ -47,8 +47,10 @@ impl Line {
         Line { came_bytes, is_over, thread: Some(spawn(serve)) }
     }
 
-    fn came_bytes(&self) -> u64 {
-        self.came_bytes.load(Ordering::Relaxed)
+    #[track_caller]
+    fn has_brought_the_image_once(&self) {
+        let came = self.came_bytes.load(Ordering::Relaxed);
+        assert!((2 * FILE_BYTES..3 * FILE_BYTES).contains(&came), "{came} bytes came for two files of {FILE_BYTES}");
     }
 }
 
@@ -90,14 +92,8 @@ fn push() {
     for name in ["one", "two"] {
         fs::write(root.path().join(name), vec![name.as_bytes()[0]; FILE_BYTES as usize]).unwrap();
     }
-    let archive = dir().join("root.tar");
-    let mut tar = std::process::Command::new("tar");
-    assert!(tar.arg("-cf").arg(&archive).arg("-C").arg(root.path()).arg(".").status().unwrap().success());
-    for name in [NAME, crate::NAME] {
-        said(&["import", archive.to_str().unwrap(), name]);
-    }
+    import(&root);
     boxwright(&["push", crate::NAME]).success();
-    boxwright(&["rmi", NAME]).success();
     forget();
 }
 
@@ -146,8 +142,7 @@ fn a_pull_goes_on_where_the_line_broke() {
         let line = Line::start(FILE_BYTES * 3 / 2, || Err(io::Error::other("broken")));
         boxwright(&["pull", NAME]).success().stderr("");
         is_whole();
-        let came = line.came_bytes();
-        assert!((2 * FILE_BYTES..3 * FILE_BYTES).contains(&came), "{came} bytes came for two files of {FILE_BYTES}");
+        line.has_brought_the_image_once();
     });
 }
 
@@ -166,7 +161,6 @@ fn of_two_pulls_of_one_image_one_brings_its_layer() {
         boxwright(&["pull", NAME]).success().stderr("");
         assert!(other.wait().unwrap().success());
         is_whole();
-        let came = line.came_bytes();
-        assert!((2 * FILE_BYTES..3 * FILE_BYTES).contains(&came), "{came} bytes came for two files of {FILE_BYTES}");
+        line.has_brought_the_image_once();
     });
 }

@@ -25,10 +25,8 @@ use crate::image::{Image, Platform, configuration, manifest, media_type, resolve
 use crate::layers::Verbs;
 use crate::name::Name;
 use crate::store::Store;
-use crate::unpack::{is_unwanted, unpack};
+use crate::unpack::{AT_ONCE, is_unwanted, unpack};
 
-/// So many blobs are on their way to a registry at once.
-const AT_ONCE: usize = 3;
 /// A network is allowed to fail, and not forever.
 const TRIES: u32 = 5;
 const CONNECT: Duration = Duration::from_secs(10);

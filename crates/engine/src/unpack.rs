@@ -14,7 +14,7 @@ use crate::layers::{Verbs, open_blob};
 use crate::store::Store;
 
 /// So many layers are on their way at once. Each may take 20 MB of memory.
-const AT_ONCE: usize = 3;
+pub(crate) const AT_ONCE: usize = 3;
 
 /// Writes all of a blob, and gives it its name; `u64` is how many bytes the manifest tells of.
 pub type Bring<'a> = dyn Fn(Digest, u64, Incoming<'_>) -> Result<()> + Sync + 'a;
@@ -37,12 +37,10 @@ pub fn unpack(store: &Store, image: &Image, verbs: Verbs<'_>, bring: &Bring<'_>)
     let work = || -> Result<()> {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(digest) = image.layers.get(number) else { return Ok(()) };
-            unpack_one(store, image, number, verbs, bring)?;
-            // The layer may be there, and its blob not: somebody was killed in between.
-            if !store.has_blob(digest) {
-                bring(*digest, image.manifest.layers()[number].size(), store.incoming()?)?;
+            if number >= image.layers.len() {
+                return Ok(());
             }
+            unpack_one(store, image, number, verbs, bring)?;
         }
     };
     thread::scope(|scope| {
@@ -55,7 +53,7 @@ pub fn unpack(store: &Store, image: &Image, verbs: Verbs<'_>, bring: &Bring<'_>)
 /// One of them, in two threads when the store lacks it: this one follows the other.
 fn unpack_one(store: &Store, image: &Image, number: usize, verbs: Verbs<'_>, bring: &Bring<'_>) -> Result<()> {
     let (digest, size_bytes) = (image.layers[number], image.manifest.layers()[number].size());
-    thread::scope(|scope| {
+    let unpacked = thread::scope(|scope| {
         let mut bringing = None;
         let made = store.layers().make(image, number, verbs, || {
             if store.has_blob(&digest) {
@@ -71,7 +69,10 @@ fn unpack_one(store: &Store, image: &Image, number: usize, verbs: Verbs<'_>, bri
             Err(error) if !is_unwanted(&error) => Err(error),
             _ => made,
         }
-    })
+    });
+    unpacked?;
+    // The layer may have been there, and its blob not: somebody was killed in between.
+    if store.has_blob(&digest) { Ok(()) } else { bring(digest, size_bytes, store.incoming()?) }
 }
 
 /// Whether somebody stopped to write because nobody reads any more.
