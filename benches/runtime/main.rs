@@ -10,7 +10,8 @@
 //! `/run` is. Each round runs every runtime once, one after the
 //! other, so that whatever else the machine does meets all of them; first back to back, then with 150 ms of rest before each, as
 //! a user meets it. crun refuses a machine with both versions of cgroups: all of this happens in a mount namespace in which v2's
-//! directory is hidden there. The table's last column is the ratio to crun's median.
+//! directory is hidden there. The table's last column but one is the ratio to crun's median. At the end each runtime has a hundred
+//! containers at once, made in turns.
 
 #![allow(unsafe_code, reason = "clone3 and pivot_root, and a process that looks after grandchildren")]
 
@@ -36,6 +37,7 @@ use nix::unistd::{Pid, chdir, execv, pivot_root, sethostname};
 use serde_json::{Value, json};
 
 const REST: Duration = Duration::from_millis(150);
+const CROWD: usize = 100;
 const NO_DATA: Option<&str> = None;
 
 /// A way to start a container.
@@ -117,7 +119,7 @@ fn measure() -> Result<String> {
             }
         }
     }
-    let text = text(&mut table, rounds);
+    let text = text(&mut table, rounds) + &crowd(&peers, place.path())?;
     if let Some(path) = std::env::var_os("BOXWRIGHT_PLOT") {
         let note = text.lines().next().unwrap_or_default();
         let note = format!("{note}: median; least to third quartile");
@@ -159,6 +161,37 @@ fn text(table: &mut Table, rounds: usize) -> String {
         }
     }
     text
+}
+
+/// Whether the hundredth container that runs starts as fast as the first: medians of the first ten, and of the last.
+fn crowd(peers: &[Peer], place: &Path) -> Result<String> {
+    let runtimes = || peers.iter().filter(|peer| peer.name != "floor");
+    // Their control groups are named after them.
+    let own = |peer: &Peer, number: usize| format!("{}-{number}", peer.name);
+    let mut seen: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for number in 0..CROWD {
+        for peer in runtimes() {
+            let (id, begun) = (own(peer, number), Instant::now());
+            call(peer, place, &["create", "--bundle", "waiting", &id])?;
+            call(peer, place, &["start", &id])?;
+            seen.entry(peer.name).or_default().push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    for number in 0..CROWD {
+        for peer in runtimes() {
+            let id = own(peer, number);
+            call(peer, place, &["kill", &id, "KILL"])?;
+            // Whose first process is a zombie of ours still runs, for some.
+            waitpid(None, None).during("waitpid", &id)?;
+            call(peer, place, &["delete", &id])?;
+        }
+    }
+    let mut text = format!("create+start, while {CROWD} of each come to run      first    last   ratio\n");
+    for (name, mut ms) in seen {
+        let (last, first) = (median(&mut ms.split_off(CROWD - 10)), median(&mut ms[..10]));
+        text += &format!("  {name:<47} {first:>7.2} {last:>7.2} {:>7.2}\n", last / first);
+    }
+    Ok(text)
 }
 
 /// Sorts, and takes the middle one.
@@ -243,7 +276,7 @@ fn hide_v2(place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What `runc spec` makes, with `true` for a command and without a terminal.
+/// What `runc spec` makes, with `true` for a command and without a terminal; and beside it another, whose command stays.
 fn bundle(place: &Path) -> Result<()> {
     let bin = place.join("rootfs/bin");
     fs::create_dir_all(&bin).during("mkdir", bin.display())?;
@@ -251,7 +284,9 @@ fn bundle(place: &Path) -> Result<()> {
         fs::create_dir(place.join("rootfs").join(directory)).during("mkdir", directory)?;
     }
     fs::copy("/bin/busybox", bin.join("busybox")).during("copy", "/bin/busybox")?;
-    symlink("busybox", bin.join("true")).during("symlink", "true")?;
+    for name in ["true", "sleep"] {
+        symlink("busybox", bin.join(name)).during("symlink", name)?;
+    }
     obey(Command::new("runc").arg("spec").current_dir(place))?;
     let path = place.join("config.json");
     let mut text = String::new();
@@ -259,7 +294,13 @@ fn bundle(place: &Path) -> Result<()> {
     let mut config: Value = serde_json::from_str(&text).map_err(io::Error::from).during("read", path.display())?;
     config["process"]["terminal"] = json!(false);
     config["process"]["args"] = json!(["/bin/true"]);
-    fs::write(&path, config.to_string()).during("write", path.display())
+    fs::write(&path, config.to_string()).during("write", path.display())?;
+    // The same for one that stays.
+    let waiting = place.join("waiting");
+    fs::create_dir(&waiting).during("mkdir", waiting.display())?;
+    config["process"]["args"] = json!(["/bin/sleep", "1000"]);
+    config["root"]["path"] = json!(place.join("rootfs"));
+    fs::write(waiting.join("config.json"), config.to_string()).during("write", "waiting/config.json")
 }
 
 /// The least that such a container is: groups of its own, six namespaces, a root of its own with the default mounts, and the command.
