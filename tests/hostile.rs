@@ -17,11 +17,12 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use archive::{
-    BLOCK_DEVICE, CHAR, FILE, HARD_LINK, INDEX, Layout, MANIFEST, SYMLINK, Tar, descriptor, empty_files, gzip, header,
-    zeros,
+    BLOCK_DEVICE, CHAR, DIRECTORY, FILE, HARD_LINK, INDEX, Layout, MANIFEST, SYMLINK, Tar, descriptor, empty, gzip,
+    header, zeros, zstd,
 };
 use boxwright::runtime::flatten::flatten;
 use boxwright::runtime::image::{Compression, unpack};
@@ -29,7 +30,8 @@ use model::Result;
 use model::image::{Blob, Digest, Hash, Owners, Sha256};
 use model::layer::{Marks, is_opaque};
 use model::tree::open_directory;
-use serde_json::json;
+use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::{Map, json};
 use testkit::{Shield, dir, drop_capabilities, in_child, shielded};
 
 // ---- refused, or handled right: the verbs ----
@@ -295,7 +297,7 @@ fn a_million_empty_files() {
     let count = if is_whole() { 1_000_000 } else { 5000 };
     Shield::new().deadline(Duration::from_secs(1800)).run(|| {
         let root = new("root");
-        unpack(blob(|| empty_files(count)), Compression::None, owners(), marks(), &root).unwrap();
+        unpack(blob(|| empty(FILE, count)), Compression::None, owners(), marks(), &root).unwrap();
         let files = fs::read_dir(&root).unwrap().map(|dir| fs::read_dir(dir.unwrap().path()).unwrap().count());
         assert_eq!(files.sum::<usize>(), count as usize);
         let peak_kb = peak_kb();
@@ -374,6 +376,24 @@ fn load_refuses_what_is_not_what_it_is_called() {
             descriptor("application/vnd.oci.image.layer.v1.tar", &Digest::of(b"missing").to_string(), 7)]});
         let (layout, digest) = layout.blob(manifest.to_string().as_bytes());
         load_refused(&layout.end(&descriptor(MANIFEST, &digest.to_string(), 1)), &["0"], &[]);
+        // A configuration that is not there, in an archive and in a directory; and one that is too large.
+        let image_of = |layout: Layout, id: Digest| {
+            let config = descriptor("application/vnd.oci.image.config.v1+json", &id.to_string(), 1);
+            let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []});
+            let (layout, digest) = layout.blob(manifest.to_string().as_bytes());
+            layout.end(&descriptor(MANIFEST, &digest.to_string(), 1))
+        };
+        let missing = image_of(Layout::default(), wrong);
+        let (layout, id) = Layout::default().blob(&[b' '; (4 << 20) + 1]);
+        let large = image_of(layout, id);
+        let cases = [(missing, wrong, "it is not in there"), (large, id, "larger than 4 MiB")];
+        for (archive, id, why) in cases {
+            load_refused(&archive, &[&id.to_string(), why], &[]);
+            let layout = new("layout");
+            let unpacked = Command::new("tar").arg("-xf").arg(file(&archive)).arg("-C").arg(&layout).status();
+            assert!(unpacked.unwrap().success());
+            refused_by_load(layout.to_str().unwrap(), &[&id.to_string(), why], &[]);
+        }
         // What is right is taken.
         boxwright(&["load", "-i", &file(&whole)], &[]).success();
     });
@@ -453,6 +473,67 @@ fn load_tells_the_limit_of_what_is_unpacked() {
     });
 }
 
+/// As much of everything as is taken, at once; and of each a little more.
+#[test]
+fn load_needs_little_memory_whatever_is_in_the_image() {
+    const VALUES: usize = 30_000;
+    Shield::new().deadline(Duration::from_secs(600)).run(|| {
+        let content = |number: u32| -> Box<dyn Read> {
+            if is_whole() {
+                return Box::new(empty(DIRECTORY, 60_000 + number));
+            }
+            Box::new(zeros((24 << 20) + u64::from(number) * 512))
+        };
+        let layers = |window_log| -> Vec<_> {
+            (0..4).map(|number| (zstd(content(number), window_log), measured(content(number)).0)).collect()
+        };
+        let load = |layers: &[_], history: usize, annotations: usize| {
+            let history = json!({"history": vec![json!({}); history]});
+            let annotations = (0..annotations).map(|key| (format!("{key:x}"), json!("")));
+            let annotations = json!({"annotations": Map::from_iter(annotations)});
+            let (layout, image) = Layout::default().image_with(layers, &history, &annotations);
+            layout.end(&image)
+        };
+        boxwright(&["load", "-i", &file(&load(&[], 0, 0))], &[]).success();
+        let own_kb = peak_of_children_kb();
+        boxwright(&["system", "prune", "--all", "--force"], &[]).success();
+        load_refused(&load(&layers(24), 10, 10), &["Frame requires too much memory"], &[]);
+        let layers = layers(23);
+        load_refused(&load(&layers, VALUES, 10), &["configuration", "more than 30000 values"], &[]);
+        load_refused(&load(&layers, 10, VALUES), &["manifest", "more than 30000 values"], &[]);
+        let packed = zstd(&vec![0; 17 << 20][..], 24);
+        load_refused(&packed, &["Frame requires too much memory"], &[]);
+        let most = load(&layers, VALUES - 50, VALUES - 50);
+        boxwright(&["load", "-i", &file(&most)], &[]).success();
+        // Of these 64 MB 10 are for the program itself, which takes less when it is built for release, and twice as much here.
+        let more_kb = peak_of_children_kb() - own_kb;
+        assert!(more_kb < 54 << 10, "{more_kb} kB of memory beside the program's {own_kb}");
+    });
+}
+
+#[test]
+fn load_tells_the_limit_of_what_waits_for_the_end_of_a_layer() {
+    Shield::new().deadline(Duration::from_secs(60)).run(|| {
+        let limit = [("BOXWRIGHT_KEPT_BYTES", "1000")];
+        let some = Tar::default().directory("dir").file("dir/.wh.gone", b"").file(".wh.other", b"");
+        let load = |layer: Vec<u8>| {
+            let (layout, image) = Layout::default().image(&[(layer.clone(), Digest::of(&layer))]);
+            layout.end(&image)
+        };
+        boxwright(&["load", "-i", &file(&load(some.clone().end()))], &limit).success();
+        boxwright(&["system", "prune", "--all", "--force"], &[]).success();
+        for many in [Tar::directory as fn(Tar, String) -> Tar, |layer, path| layer.file(format!("dir/.wh.{path}"), b"")]
+        {
+            let layer = (0..10).fold(some.clone(), |layer, number| many(layer, format!("dir-{number}")));
+            load_refused(
+                &load(layer.end()),
+                &["dir-", "directories and whiteouts", "more than 1000 bytes", limit[0].0],
+                &limit,
+            );
+        }
+    });
+}
+
 // ---- how ----
 
 fn is_whole() -> bool {
@@ -490,9 +571,15 @@ fn owners() -> Owners {
 
 /// A blob that is made twice: to be called right, and to be read.
 fn blob<R: Read + Send + 'static>(source: impl Fn() -> R) -> Blob {
+    let (digest, size_bytes) = measured(source());
+    Blob::new(source(), digest, size_bytes)
+}
+
+/// The digest of what comes, and how much it is.
+fn measured(mut source: impl Read) -> (Digest, u64) {
     let mut hash = Hashing(Sha256::new());
-    let size_bytes = io::copy(&mut source(), &mut hash).unwrap();
-    Blob::new(source(), Digest(hash.0.finalize().into()), size_bytes)
+    let size_bytes = io::copy(&mut source, &mut hash).unwrap();
+    (Digest(hash.0.finalize().into()), size_bytes)
 }
 
 struct Hashing(Sha256);
@@ -575,6 +662,11 @@ fn peak_kb() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// How much memory the largest command of this process has had at once, so far.
+fn peak_of_children_kb() -> i64 {
+    getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss()
+}
+
 /// A file with these bytes, for a command.
 fn file(bytes: &[u8]) -> String {
     let path = dir().join("archive");
@@ -585,8 +677,14 @@ fn file(bytes: &[u8]) -> String {
 /// `boxwright load` refuses the archive in one line that has all the words; nothing outside is touched, nothing is left.
 #[track_caller]
 fn load_refused(archive: &[u8], words: &[&str], env: &[(&str, &str)]) {
+    refused_by_load(&file(archive), words, env);
+}
+
+/// The same for what is there already.
+#[track_caller]
+fn refused_by_load(path: &str, words: &[&str], env: &[(&str, &str)]) {
     let before = tree(&outside());
-    let refused = boxwright(&["load", "-i", &file(archive)], env).failure().stdout("");
+    let refused = boxwright(&["load", "-i", path], env).failure().stdout("");
     let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     assert_eq!(told.matches('\n').count(), 1, "not one line: {told}");
     assert!(words.iter().all(|word| told.contains(word)), "{words:?} are not all in: {told}");

@@ -11,7 +11,7 @@ use std::thread;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use flate2::{Compression as Level, GzBuilder};
-use model::image::{Archive, ArchiveWriter, Blob, Digest, Hash, Limited, Owners, Sha256};
+use model::image::{Archive, ArchiveWriter, Blob, Digest, Hash, Limited, Owners, Sha256, WINDOW_LOG_MAX};
 use model::layer::Marks;
 use model::tree::open_directory;
 use model::{During, Error, Result};
@@ -74,9 +74,6 @@ fn read_to_end(blob: Blob, compression: Compression, pieces: &SyncSender<Piece>)
     Ok(Some(Digest(hash.finalize().into())))
 }
 // ANCHOR_END: pass
-
-/// A frame of zstd that asks for a larger window is refused: it is in memory, for each of the layers that are unpacked at once.
-const WINDOW_LOG_MAX: u32 = 24;
 
 /// What is in the package, up to the limit.
 fn decoder<'a>(source: &'a mut Verified, compression: Compression) -> io::Result<Box<dyn Read + 'a>> {

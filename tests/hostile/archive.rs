@@ -103,24 +103,25 @@ pub fn zeros(size_bytes: u64) -> impl Read + Send {
     Cursor::new(header).chain(io::repeat(0).take(size_bytes + 2 * BLOCK as u64))
 }
 
-/// So many empty files.
-pub fn empty_files(count: u32) -> impl Read + Send {
-    Files { next: 0, count, block: Cursor::new(Vec::new()) }
+/// So many empty files, or directories.
+pub fn empty(kind: u8, count: u32) -> impl Read + Send {
+    Empty { kind, next: 0, count, block: Cursor::new(Vec::new()) }
 }
 
-struct Files {
+struct Empty {
+    kind: u8,
     next: u32,
     count: u32,
     block: Cursor<Vec<u8>>,
 }
 
-impl Read for Files {
+impl Read for Empty {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.block.position() == self.block.get_ref().len() as u64 && self.next <= self.count {
             let path = format!("dir-{}/{}", self.next / 1000, self.next);
             let block = match self.next == self.count {
                 true => vec![0; 2 * BLOCK],
-                false => header(FILE, path.as_bytes(), b"", 0, (0, 0)).to_vec(),
+                false => header(self.kind, path.as_bytes(), b"", 0, (0, 0)).to_vec(),
             };
             self.block = Cursor::new(block);
             self.next += 1;
@@ -133,6 +134,14 @@ pub fn gzip(mut source: impl Read) -> Vec<u8> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     io::copy(&mut source, &mut packed).unwrap();
     packed.flush().unwrap();
+    packed.finish().unwrap()
+}
+
+/// In frames that are to be read with a window of 2 to the power of `window_log` bytes.
+pub fn zstd(mut source: impl Read, window_log: u32) -> Vec<u8> {
+    let mut packed = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    packed.window_log(window_log).unwrap();
+    io::copy(&mut source, &mut packed).unwrap();
     packed.finish().unwrap()
 }
 
@@ -157,23 +166,33 @@ impl Layout {
     }
 
     /// Puts an image of these layers in, each an archive in a package: the descriptor of its manifest.
-    pub fn image(mut self, layers: &[(Vec<u8>, Digest)]) -> (Self, Value) {
+    pub fn image(self, layers: &[(Vec<u8>, Digest)]) -> (Self, Value) {
+        self.image_with(layers, &json!({}), &json!({}))
+    }
+
+    /// The same, with this too in its configuration and its manifest.
+    pub fn image_with(mut self, layers: &[(Vec<u8>, Digest)], config: &Value, manifest: &Value) -> (Self, Value) {
         let mut descriptors = Vec::new();
         for (blob, _) in layers {
             let digest;
             (self, digest) = self.blob(blob);
-            let kind = if blob.starts_with(&[0x1f, 0x8b]) { "tar+gzip" } else { "tar" };
+            let kind = match blob[..4] {
+                [0x1f, 0x8b, ..] => "tar+gzip",
+                [0x28, 0xb5, 0x2f, 0xfd] => "tar+zstd",
+                _ => "tar",
+            };
             let kind = format!("application/vnd.oci.image.layer.v1.{kind}");
             descriptors.push(descriptor(&kind, &digest.to_string(), blob.len()));
         }
         let diff_ids: Vec<_> = layers.iter().map(|(_, diff_id)| diff_id.to_string()).collect();
-        let config =
-            json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}});
-        let (layout, id) = self.blob(config.to_string().as_bytes());
-        let config = descriptor(CONFIG, &id.to_string(), config.to_string().len());
-        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": descriptors});
-        let (layout, digest) = layout.blob(manifest.to_string().as_bytes());
-        (layout, descriptor(MANIFEST, &digest.to_string(), manifest.to_string().len()))
+        let rootfs = json!({"type": "layers", "diff_ids": diff_ids});
+        let config = joined(&json!({"architecture": "amd64", "os": "linux", "rootfs": rootfs}), config);
+        let (layout, id) = self.blob(config.as_bytes());
+        let config = descriptor(CONFIG, &id.to_string(), config.len());
+        let own = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": descriptors});
+        let manifest = joined(&own, manifest);
+        let (layout, digest) = layout.blob(manifest.as_bytes());
+        (layout, descriptor(MANIFEST, &digest.to_string(), manifest.len()))
     }
 
     /// The archive, whose index leads to `descriptor`.
@@ -182,6 +201,12 @@ impl Layout {
         let version = br#"{"imageLayoutVersion": "1.0.0"}"#;
         self.0.file("oci-layout", version).file("index.json", index.as_bytes()).end()
     }
+}
+
+/// The text of both objects as one.
+fn joined(one: &Value, other: &Value) -> String {
+    let fields = [one, other].into_iter().flat_map(|object| object.as_object().unwrap().clone());
+    Value::from_iter(fields).to_string()
 }
 
 pub fn descriptor(media_type: &str, digest: &str, size_bytes: usize) -> Value {

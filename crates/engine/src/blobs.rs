@@ -1,5 +1,6 @@
 //! Content by its digest: whoever has the name can check the content.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,12 +11,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use model::image::Digest;
 use model::{During, Error, Result, on_disk};
 use nix::errno::Errno;
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::store::Store;
 
 /// Manifests and configurations are read into memory, and nobody's is larger.
 pub(crate) const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// And none of all real ones has nearly so many values, each of which takes far more memory than its text.
+const MOST_VALUES: usize = 30_000;
 
 /// So much is read and written at once.
 const PIECE_BYTES: usize = 1 << 16;
@@ -234,8 +239,17 @@ pub(crate) fn names(directory: &Path) -> Result<Vec<String>> {
 }
 
 /// What cannot be right about an image, as an error.
-pub(crate) fn refuse<T>(what: &'static str, whose: impl std::fmt::Display, why: impl Into<String>) -> Result<T> {
+pub(crate) fn refuse<T>(what: &'static str, whose: impl Display, why: impl Into<String>) -> Result<T> {
     Err::<T, _>(io::Error::other(why.into())).during(what, whose)
+}
+
+/// Reads a document, in bounded memory. `what` and `whose` say in an error what was done: `read the manifest`, and which.
+pub(crate) fn parse<T: DeserializeOwned>(what: &'static str, whose: impl Display, text: &[u8]) -> Result<T> {
+    // A comma stands before every value but the first of its list; a few more are in texts.
+    if text.iter().filter(|byte| **byte == b',').count() >= MOST_VALUES {
+        return refuse(what, whose, format!("it has more than {MOST_VALUES} values"));
+    }
+    serde_json::from_slice(text).or_else(|error| refuse(what, whose, error.to_string()))
 }
 
 /// A digest as an image says it.

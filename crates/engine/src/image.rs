@@ -5,7 +5,7 @@ use model::image::Digest;
 use model::{Error, Result};
 use oci_spec::image::{Arch, Descriptor, ImageConfiguration, ImageIndex, ImageManifest, Os};
 
-use crate::blobs::{parse_digest, refuse};
+use crate::blobs::{parse, parse_digest, refuse};
 use crate::store::Store;
 
 /// The media types of what an image consists of.
@@ -65,9 +65,14 @@ impl Image {
     /// # Errors
     /// What is missing, damaged or cannot be right.
     pub fn read(store: &Store, digest: &Digest) -> Result<Image> {
-        let manifest = manifest(&store.document(digest)?, digest)?;
+        Image::read_by(digest, |digest| store.document(digest))
+    }
+
+    /// The same, from wherever `get` has its documents.
+    pub(crate) fn read_by(digest: &Digest, get: impl Fn(&Digest) -> Result<Vec<u8>>) -> Result<Image> {
+        let manifest = manifest(&get(digest)?, digest)?;
         let id = parse_digest(manifest.config().digest().as_ref())?;
-        let config = configuration(&store.document(&id)?, &id)?;
+        let config = configuration(&get(&id)?, &id)?;
         Image::new(*digest, manifest, config)
     }
 
@@ -114,10 +119,7 @@ impl Image {
 /// # Errors
 /// What is none, or one of something that is no image.
 pub(crate) fn manifest(text: &[u8], digest: &Digest) -> Result<ImageManifest> {
-    let manifest: ImageManifest = match serde_json::from_slice(text) {
-        Ok(manifest) => manifest,
-        Err(error) => return refuse("read the manifest", digest, error.to_string()),
-    };
+    let manifest: ImageManifest = parse("read the manifest", digest, text)?;
     let kind = manifest.media_type().as_ref().map_or(media_type::MANIFESTS[0].to_owned(), ToString::to_string);
     if !media_type::MANIFESTS.contains(&&*kind) || manifest.schema_version() != 2 {
         let why = format!("version {} of {kind}: that is no image manifest", manifest.schema_version());
@@ -135,10 +137,7 @@ pub(crate) fn manifest(text: &[u8], digest: &Digest) -> Result<ImageManifest> {
 /// # Errors
 /// What is none.
 pub(crate) fn configuration(text: &[u8], id: &Digest) -> Result<ImageConfiguration> {
-    let config: ImageConfiguration = match serde_json::from_slice(text) {
-        Ok(config) => config,
-        Err(error) => return refuse("read the configuration", id, error.to_string()),
-    };
+    let config: ImageConfiguration = parse("read the configuration", id, text)?;
     if *config.os() != Os::Linux {
         return refuse("read the configuration", id, format!("it is for {}, and this is Linux", config.os()));
     }
@@ -233,7 +232,7 @@ pub fn resolve_all(
 /// # Errors
 /// What is none.
 pub fn index(text: &[u8], whose: &str) -> Result<ImageIndex> {
-    serde_json::from_slice(text).or_else(|error| refuse("read the index", whose, error.to_string()))
+    parse("read the index", whose, text)
 }
 
 /// The one of an index that is for `platform`; of a single one that says no platform, that one.

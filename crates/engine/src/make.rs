@@ -7,7 +7,7 @@ use model::{Error, Result};
 use oci_spec::image::Arch;
 use serde_json::{Map, Value, json};
 
-use crate::blobs::{parse_digest, refuse};
+use crate::blobs::{parse, parse_digest};
 use crate::formats::{describe, manifest};
 use crate::image::{Image, media_type};
 use crate::store::Store;
@@ -52,8 +52,7 @@ pub fn make(
 ) -> Result<Image> {
     let base_text = base.map(|base| store.document(&base.id)).transpose()?;
     let mut config: Value = match (&base, base_text) {
-        (Some(base), Some(text)) => serde_json::from_slice(&text)
-            .or_else(|error| refuse("read the configuration", base.id, error.to_string()))?,
+        (Some(base), Some(text)) => parse("read the configuration", base.id, &text)?,
         _ => json!({"architecture": Arch::default().to_string(), "os": "linux"}),
     };
     let root = config.as_object_mut().ok_or_else(|| Error::invalid("configuration", "", "a JSON object"))?;

@@ -19,7 +19,7 @@ use oci_client::{Client, Reference};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::blobs::{Incoming, MOST_DOCUMENT_BYTES, parse_digest, refuse};
+use crate::blobs::{Incoming, MOST_DOCUMENT_BYTES, parse, parse_digest, refuse};
 use crate::formats::describe;
 use crate::image::{Image, Platform, configuration, manifest, media_type, resolve};
 use crate::layers::Verbs;
@@ -264,10 +264,7 @@ async fn trying<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
 
 /// What a document says that it is; where it says nothing, what its fields are those of.
 fn kind_of(text: &[u8], digest: &Digest) -> Result<String> {
-    let value: Value = match serde_json::from_slice(text) {
-        Ok(value) => value,
-        Err(error) => return refuse("read the manifest", digest, error.to_string()),
-    };
+    let value: Value = parse("read the manifest", digest, text)?;
     let is_index = value.get("manifests").is_some();
     let told = value.get("mediaType").and_then(Value::as_str);
     let unsaid = if is_index { media_type::INDEXES[0] } else { media_type::MANIFESTS[0] };

@@ -13,8 +13,8 @@ use crate::image::Image;
 use crate::layers::{Verbs, open_blob};
 use crate::store::Store;
 
-/// So many layers are on their way at once. Each may take 20 MB of memory.
-pub(crate) const AT_ONCE: usize = 3;
+/// So many layers are on their way at once. Each may take 20 MB of memory: a window of zstd, and what waits for its end.
+pub(crate) const AT_ONCE: usize = 2;
 
 /// Writes all of a blob, and gives it its name; `u64` is how many bytes the manifest tells of.
 pub type Bring<'a> = dyn Fn(Digest, u64, Incoming<'_>) -> Result<()> + Sync + 'a;

@@ -15,7 +15,7 @@ pub use sha2::{Digest as Hash, Sha256};
 
 use crate::error::Error;
 pub use archive::{Archive, ArchiveWriter, Content, Owners};
-pub use limit::{Limited, MOST_UNPACKED_BYTES, UNPACKED_BYTES};
+pub use limit::{KEPT_BYTES, Limited, MOST_KEPT_BYTES, MOST_UNPACKED_BYTES, UNPACKED_BYTES, WINDOW_LOG_MAX};
 
 /// What some bytes are called: their SHA-256. Two names are the same when the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

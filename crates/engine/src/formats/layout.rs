@@ -4,12 +4,13 @@
 use std::str::FromStr;
 
 use model::Result;
+use model::image::Digest;
 use oci_spec::image::{Descriptor, DescriptorBuilder, Digest as OciDigest, ImageManifestBuilder, MediaType};
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Listed, Stored};
-use crate::blobs::{parse_digest, refuse};
-use crate::image::{Platform, configuration, index, media_type, resolve};
+use crate::blobs::{parse, parse_digest, refuse};
+use crate::image::{Image, Platform, configuration, index, media_type, resolve};
 use crate::name::Name;
 use crate::store::Store;
 
@@ -31,9 +32,7 @@ pub(super) struct Line {
 /// The images of a file. Of both lists the OCI one counts, for it has the manifests; Docker's has the names.
 pub(super) fn list(store: &Store, found: &Found, platform: &Platform) -> Result<Vec<Listed>> {
     let lines: Vec<Line> = match found.documents.get("manifest.json") {
-        Some(text) => {
-            serde_json::from_slice(text).or_else(|error| refuse("read", "manifest.json", error.to_string()))?
-        }
+        Some(text) => parse("read", "manifest.json", text)?,
         None => Vec::new(),
     };
     let Some(text) = found.documents.get("index.json") else {
@@ -44,11 +43,14 @@ pub(super) fn list(store: &Store, found: &Found, platform: &Platform) -> Result<
         return lines.iter().map(|line| by_line(store, found, line)).collect();
     };
     let mut all: Vec<Listed> = Vec::new();
+    let get = |digest: &Digest| found.document(store, digest);
     for descriptor in index(text, "index.json")?.manifests() {
-        let manifest =
-            resolve(descriptor.clone(), platform, |it| store.document(&parse_digest(it.digest().as_ref())?))?;
-        let manifest = checked(store, found, manifest)?;
-        let names = names(descriptor, &lines, store, &manifest);
+        let manifest = resolve(descriptor.clone(), platform, |it| get(&parse_digest(it.digest().as_ref())?))?;
+        let image = Image::read_by(&manifest, get)?;
+        if let Some(missing) = image.layers.iter().find(|layer| !store.has_blob(layer) && found.path(layer).is_none()) {
+            return refuse("load", manifest, format!("its layer {missing} is not in there"));
+        }
+        let names = names(descriptor, &lines, &image.id);
         match all.iter_mut().find(|listed| listed.manifest == manifest) {
             Some(listed) => listed.names.extend(names),
             None => all.push(Listed { manifest, names }),
@@ -60,18 +62,9 @@ pub(super) fn list(store: &Store, found: &Found, platform: &Platform) -> Result<
     Ok(all)
 }
 
-/// A manifest whose blobs are all there.
-fn checked(store: &Store, found: &Found, manifest: model::image::Digest) -> Result<model::image::Digest> {
-    let image = crate::image::Image::read(store, &manifest)?;
-    match image.layers.iter().find(|layer| !store.has_blob(layer) && found.path(layer).is_none()) {
-        Some(missing) => refuse("load", manifest, format!("its layer {missing} is not in there")),
-        None => Ok(manifest),
-    }
-}
-
 /// What an image of an OCI layout is called.
-fn names(descriptor: &Descriptor, lines: &[Line], store: &Store, manifest: &model::image::Digest) -> Vec<Name> {
-    let id = crate::image::Image::read(store, manifest).map(|image| image.id.hex()).unwrap_or_default();
+fn names(descriptor: &Descriptor, lines: &[Line], id: &Digest) -> Vec<Name> {
+    let id = id.hex();
     let own = lines.iter().filter(|line| line.config.contains(&id));
     let mut names: Vec<Name> =
         own.flat_map(|line| line.repo_tags.iter().flatten()).filter_map(|tag| tag.parse().ok()).collect();
@@ -108,7 +101,7 @@ fn blob(found: &Found, path: &str) -> Result<Stored> {
 }
 
 /// A blob, as a manifest names it.
-pub(crate) fn describe(digest: &model::image::Digest, size_bytes: u64, media_type: &str) -> Result<Descriptor> {
+pub(crate) fn describe(digest: &Digest, size_bytes: u64, media_type: &str) -> Result<Descriptor> {
     let digest = OciDigest::from_str(&digest.to_string());
     let made = digest.and_then(|digest| {
         DescriptorBuilder::default().media_type(MediaType::from(media_type)).digest(digest).size(size_bytes).build()

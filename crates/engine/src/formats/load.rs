@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use model::image::{Archive, Digest, ItemKind, Limited, Owners};
+use model::image::{Archive, Digest, ItemKind, Limited, Owners, WINDOW_LOG_MAX};
 use model::{During, Result};
 use sha2::{Digest as _, Sha256};
 
@@ -18,11 +18,11 @@ use crate::store::Store;
 use crate::unpack::{nobody, unpack};
 
 /// So many entries an archive of images has at most. A layer's files are not among them.
-const MOST_ENTRIES: usize = 100_000;
-/// Names are kept in memory until the end; PATH_MAX of Linux.
-const LONGEST_NAME_BYTES: usize = 4096;
+const MOST_ENTRIES: usize = 10_000;
+/// Names are kept in memory until the end.
+const LONGEST_NAME_BYTES: usize = 256;
 /// What a legacy archive has by a path, and no layer, is a document up to this size.
-const MOST_DOCUMENTS_BYTES: usize = 32 << 20;
+const MOST_DOCUMENTS_BYTES: usize = 8 << 20;
 
 /// Loads the images of the file, or of the directory with an OCI layout, at `path`; of standard input without one. The answer is
 /// a line for each, as Docker says it.
@@ -80,9 +80,7 @@ pub fn import(
             let packed = flate2::read::MultiGzDecoder::new(BufReader::new(packed));
             io::copy(&mut Limited::new(packed), &mut hash)
         }
-        media_type::LAYER_ZSTD => {
-            zstd::Decoder::new(packed).and_then(|packed| io::copy(&mut Limited::new(packed), &mut hash))
-        }
+        media_type::LAYER_ZSTD => from_zstd(packed).and_then(|mut unpacked| io::copy(&mut unpacked, &mut hash)),
         _ => io::copy(&mut BufReader::with_capacity(1 << 16, packed), &mut hash),
     }
     .during("unpack", whose)?;
@@ -100,11 +98,16 @@ fn read_archive(store: &Store, source: impl Read, whose: &str) -> Result<Found> 
     let source = io::Cursor::new(first[..count].to_vec()).chain(source);
     match media_type::of_layer(&first[..count]) {
         media_type::LAYER_GZIP => read_tar(store, Limited::new(flate2::read::MultiGzDecoder::new(source)), whose),
-        media_type::LAYER_ZSTD => {
-            read_tar(store, Limited::new(zstd::Decoder::new(source).during("read", whose)?), whose)
-        }
+        media_type::LAYER_ZSTD => read_tar(store, from_zstd(source).during("read", whose)?, whose),
         _ => read_tar(store, source, whose),
     }
+}
+
+/// What is in a package, up to the limits.
+fn from_zstd(packed: impl Read) -> io::Result<impl Read> {
+    let mut decoder = zstd::Decoder::new(packed)?;
+    decoder.window_log_max(WINDOW_LOG_MAX)?;
+    Ok(Limited::new(decoder))
 }
 
 fn read_tar(store: &Store, source: impl Read, whose: &str) -> Result<Found> {
@@ -113,7 +116,7 @@ fn read_tar(store: &Store, source: impl Read, whose: &str) -> Result<Found> {
     let read = Archive::new(source, Owners::Mine).each(|item, content| {
         count += 1;
         if count > MOST_ENTRIES || item.path.as_os_str().len() > LONGEST_NAME_BYTES {
-            let why = "more than 100000 entries, or a name of more than 4096 bytes: that is no archive of images";
+            let why = "more than 10000 entries, or a name of more than 256 bytes: that is no archive of images";
             return refuse("read", whose, why);
         }
         let path = item.path.to_string_lossy().trim_start_matches("./").to_owned();
@@ -124,7 +127,7 @@ fn read_tar(store: &Store, source: impl Read, whose: &str) -> Result<Found> {
             _ => return Ok(()),
         };
         if target.len() > LONGEST_NAME_BYTES {
-            return refuse("read", whose, "a link of more than 4096 bytes: that is no archive of images");
+            return refuse("read", whose, "a link of more than 256 bytes: that is no archive of images");
         }
         found.links.insert(path, target);
         Ok(())
@@ -169,7 +172,7 @@ fn take(store: &Store, found: &mut Found, path: &str, content: &mut impl Read) -
     if is_text && size_bytes <= MOST_DOCUMENT_BYTES {
         let total: usize = found.documents.values().map(Vec::len).sum();
         if total + rest.len() > MOST_DOCUMENTS_BYTES {
-            return refuse("read", path, "the archive has more than 32 MiB of documents: it is no archive of images");
+            return refuse("read", path, "the archive has more than 8 MiB of documents: it is no archive of images");
         }
         found.documents.insert(path.to_owned(), rest);
     }
@@ -198,6 +201,15 @@ fn read_directory(store: &Store, directory: &Path) -> Result<Found> {
 }
 
 impl Found {
+    /// A manifest, an index or a configuration.
+    pub(super) fn document(&self, store: &Store, digest: &Digest) -> Result<Vec<u8>> {
+        match self.path(digest) {
+            _ if store.has_blob(digest) => store.document(digest),
+            Some(_) => refuse("load", digest, "larger than 4 MiB: no manifest and no configuration"),
+            None => refuse("load", digest, "it is not in there"),
+        }
+    }
+
     /// Where a layout has a blob, when it is one, and has it.
     pub(super) fn path(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.layout.as_ref()?.join("blobs/sha256").join(digest.hex());

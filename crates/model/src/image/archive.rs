@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 
+use super::limit::{Allowance, KEPT_BYTES, MOST_KEPT_BYTES};
 use super::{Item, ItemKind};
 use crate::error::{During, Error, Result};
 
@@ -76,9 +77,11 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// What `take` returns; [`Error::Invalid`] for what is no archive, or one of a kind that no image has;
-    /// [`Error::Os`] when it cannot be read or ends too early.
+    /// [`Error::Os`] when it cannot be read or ends too early, or has more directories and whiteouts than fit in memory.
     pub fn each(&mut self, mut take: impl FnMut(&Item, &mut Content<'_>) -> Result<()>) -> Result<()> {
         let mut records = Records::default();
+        // Whoever unpacks it has these in memory to its end.
+        let mut kept = Allowance::new("has directories and whiteouts of", KEPT_BYTES, MOST_KEPT_BYTES);
         while let Some(header) = self.header()? {
             let size = header.entry_size().map_err(|error| malformed("size", error))?;
             match header.entry_type() {
@@ -91,6 +94,10 @@ impl<'a> Archive<'a> {
                     let mut item = item(&header, size, std::mem::take(&mut records))?;
                     if self.owners == Owners::Mine {
                         (item.uid, item.gid) = (0, 0);
+                    }
+                    if item.kind == ItemKind::Directory || is_whiteout(&item.path) {
+                        let bytes = size_of::<Item>() + item.path.as_os_str().len();
+                        kept.take(bytes).during("read", item.path.display())?;
                     }
                     let mut content = Content { source: &mut self.source, left_bytes: size };
                     take(&item, &mut content)?;
@@ -140,6 +147,10 @@ impl<'a> Archive<'a> {
         let read = self.source.read_exact(&mut bytes).and_then(|()| skip(&mut self.source, padding(size)));
         read.during("read", "what the archive says about an entry").map(|()| bytes)
     }
+}
+
+fn is_whiteout(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".wh."))
 }
 
 /// What fills the last block of `size` bytes.
