@@ -34,6 +34,8 @@ pub struct Bench {
     tried: HashMap<(u8, String), Rc<Attempt>>,
     /// What can be tried without a build for each; `None` for a lab where one of them does not compile.
     bodies: HashMap<u8, Option<Bodies>>,
+    /// The lab with all of whose bodies the copy is built now, and its test program.
+    together: Option<(u8, PathBuf)>,
     /// By lab, its test program, built with every lab written.
     programs: BTreeMap<u8, PathBuf>,
 }
@@ -62,6 +64,7 @@ impl Bench {
             tree,
             tried: HashMap::new(),
             bodies: HashMap::new(),
+            together: None,
             programs: BTreeMap::new(),
         })
     }
@@ -119,13 +122,19 @@ impl Bench {
         let Some((number, all)) = bodies.and_then(|bodies| Some((bodies.number(text)?, bodies.text.clone()))) else {
             return Ok(None);
         };
-        let cargo = self.arrange(true, BTreeMap::from([(lab.solution(), all)]))?;
-        let attempt = run(&cargo, &lab.name(), |command| bodies::choose(command.get_program().as_ref(), number))?;
-        if matches!(attempt.outcome, Outcome::Broken(_)) {
-            say(format_args!("{}: its bodies do not compile together, so each is built alone", lab.name()));
-            self.bodies.insert(lab.number, None);
-            return Ok(None);
-        }
+        let program = match self.together.take() {
+            Some((built, program)) if built == lab.number => program,
+            _ => match self.arrange(true, BTreeMap::from([(lab.solution(), all)]))?.build_test(&lab.name())? {
+                Build::Ready { program, .. } => program,
+                Build::Failed { .. } => {
+                    say(format_args!("{}: its bodies do not compile together, so each is built alone", lab.name()));
+                    self.bodies.insert(lab.number, None);
+                    return Ok(None);
+                }
+            },
+        };
+        let attempt = run_built(&self.tree.cargo(true), &program, |_| bodies::choose(&program, number))?;
+        self.together = Some((lab.number, program));
         Ok(Some(attempt))
     }
 
@@ -149,6 +158,7 @@ impl Bench {
 
     /// Makes these files of the copy differ from the course, and no others; gives the cargo to go on with.
     pub fn arrange(&mut self, solutions: bool, files: BTreeMap<PathBuf, String>) -> Result<Cargo> {
+        self.together = None;
         self.tree.arrange(files)?;
         Ok(self.tree.cargo(solutions))
     }
