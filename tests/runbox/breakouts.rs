@@ -160,6 +160,9 @@ fn cve_2020_14300_what_a_process_has_open_that_joins() {
         let mut joins = Command::new("nsenter");
         joins.args(["--pid", "--mount", "--target", &bundle.state()["pid"].to_string(), "sleep", "600"]);
         let mut joins = joins.stdin(File::open(&secrets).expect("a directory")).spawn().expect("start nsenter");
+        while !descendants(joins.id()).into_iter().any(is_inside) {
+            thread::sleep(Duration::from_millis(1));
+        }
         wait_for_looks();
         end(&bundle);
         joins.wait().expect("wait");
