@@ -346,23 +346,40 @@ fn inside(rootfs: &Path, groups: &[PathBuf]) -> Result<Infallible> {
     unshare(CloneFlags::CLONE_NEWCGROUP).during("unshare", "CLONE_NEWCGROUP")?;
     mount(NO_DATA, "/", NO_DATA, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NO_DATA).during("mount", "/ private")?;
     mount(Some(rootfs), rootfs, NO_DATA, MsFlags::MS_BIND, NO_DATA).during("mount", rootfs.display())?;
+    for (kind, target) in [
+        ("proc", "proc"),
+        ("sysfs", "sys"),
+        ("tmpfs", "dev"),
+        ("devpts", "dev/pts"),
+        ("tmpfs", "dev/shm"),
+        ("mqueue", "dev/mqueue"),
+    ] {
+        let target = rootfs.join(target);
+        if !target.exists() {
+            fs::create_dir(&target).during("mkdir", target.display())?;
+        }
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+        mount(Some(kind), &target, Some(kind), flags, NO_DATA).during("mount", target.display())?;
+    }
+    let cgroups = rootfs.join("sys/fs/cgroup");
+    let bind = |group: &PathBuf, target: &Path| {
+        mount(Some(group), target, NO_DATA, MsFlags::MS_BIND, NO_DATA).during("mount", target.display())
+    };
+    match groups {
+        [group] => bind(group, &cgroups)?,
+        groups => {
+            mount(Some("tmpfs"), &cgroups, Some("tmpfs"), MsFlags::MS_NOSUID, NO_DATA).during("mount", "tmpfs")?;
+            for group in groups {
+                let hierarchy = group.parent().and_then(Path::file_name).unwrap_or_default();
+                let target = cgroups.join(hierarchy);
+                fs::create_dir(&target).during("mkdir", target.display())?;
+                bind(group, &target)?;
+            }
+        }
+    }
     chdir(rootfs).during("chdir", rootfs.display())?;
     pivot_root(".", ".").during("pivot_root", rootfs.display())?;
     umount2(".", MntFlags::MNT_DETACH).during("umount2", ".")?;
-    for (kind, target) in [
-        ("proc", "/proc"),
-        ("sysfs", "/sys"),
-        ("tmpfs", "/dev"),
-        ("devpts", "/dev/pts"),
-        ("tmpfs", "/dev/shm"),
-        ("mqueue", "/dev/mqueue"),
-    ] {
-        if !Path::new(target).exists() {
-            fs::create_dir(target).during("mkdir", target)?;
-        }
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-        mount(Some(kind), target, Some(kind), flags, NO_DATA).during("mount", target)?;
-    }
     sethostname("floor").during("sethostname", "floor")?;
     execv(c"/bin/true", &[c"true"]).during("execve", "/bin/true")
 }
