@@ -6,7 +6,8 @@
 //!
 //! That link leads to a file on a mount. So the program is started from a mount of this file alone, which is read-only and which no
 //! namespace has: nobody can find it, so nobody can make it writable again. It costs one exec(2). Who may not mount has a copy in
-//! memory, which is sealed. Source: open_tree(2), mount_setattr(2); memfd_create(2), fcntl(2), "File Sealing".
+//! memory, which is sealed. A runbox without a loader has mostly done it when it comes here, where the kernel enters it
+//! (`src/bin/runbox/entry.rs`). Source: open_tree(2), mount_setattr(2); memfd_create(2), fcntl(2), "File Sealing".
 
 use std::convert::Infallible;
 use std::env;

@@ -12,6 +12,8 @@
 // A path, so that what command.rs is made of is looked for beside it, as it is from boxwright.
 #[path = "command.rs"]
 mod command;
+#[cfg(all(target_feature = "crt-static", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod entry;
 
 use std::process;
 
