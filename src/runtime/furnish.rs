@@ -35,11 +35,11 @@ use super::trees::{Trees, attach};
 use crate::steps::{mounts, volume, written};
 
 /// Makes the plan's mounts, then hides and protects what the plan says. To be called in a mount namespace of
-/// the container's own. `rootfs` is where its root file system is, if it has one.
-pub fn furnish(plan: &Plan, rootfs: Option<&Path>, trees: &Trees) -> Result<()> {
+/// the container's own. `rootfs` is where its root file system is, if it has one; `mountinfo` the text that somebody has read in there.
+pub fn furnish(plan: &Plan, rootfs: Option<&Path>, trees: &Trees, mountinfo: Option<Vec<u8>>) -> Result<()> {
     let path = rootfs.unwrap_or(Path::new("/"));
     let fd: OwnedFd = File::open(path).during("open", path.display())?.into();
-    let root = Root { path: guard::path(fd.as_fd())?, fd, rootfs, trees, new_cgroup: plan.new_cgroup };
+    let root = Root { path: guard::path(fd.as_fd())?, fd, rootfs, trees, new_cgroup: plan.new_cgroup, mountinfo };
     for mount in &plan.mounts {
         root.place(mount).map_err(|error| at(error, mount.at()))?;
     }
@@ -77,6 +77,7 @@ struct Root<'a> {
     rootfs: Option<&'a Path>,
     trees: &'a Trees,
     new_cgroup: bool,
+    mountinfo: Option<Vec<u8>>,
 }
 
 impl Root<'_> {

@@ -113,9 +113,7 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     if let Some(offsets) = &plan.time {
         settings::enter_time(offsets)?;
     }
-    if plan.new_mnt {
-        leave_the_hosts_mounts(plan)?;
-    }
+    let mountinfo = if plan.new_mnt { leave_the_hosts_mounts(plan)? } else { None };
     // While /proc is the host's still.
     settings::tell_the_kernel(plan)?;
     if plan.joins(NsKind::Mnt) {
@@ -128,7 +126,7 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         if let (Some(_), Some(rootfs)) = (plan.crossing(), &rootfs) {
             propagation::cut_off(rootfs)?;
         }
-        furnish(plan, rootfs.as_deref(), &child.trees)?;
+        furnish(plan, rootfs.as_deref(), &child.trees, mountinfo)?;
         if let Some((_, oci)) = &child.door {
             at_the_switch(plan, oci, parent)?;
         }
@@ -201,23 +199,24 @@ fn enter_cwd(cwd: &Path, may_be_made: bool) -> Result<()> {
 }
 
 /// Lab 04's two steps, and a look after each: what follows changes mounts, and on the host's it would be a
-/// disaster. So a verb that says Ok and did nothing is caught here, before anything is mounted.
-fn leave_the_hosts_mounts(plan: &Plan) -> Result<()> {
+/// disaster. So a verb that says Ok and did nothing is caught here, before anything is mounted. Returns what that look has seen, the
+/// text of mountinfo.
+fn leave_the_hosts_mounts(plan: &Plan) -> Result<Option<Vec<u8>>> {
     let namespace = || fs::metadata("/proc/self/ns/mnt").map(|file| file.ino()).during("stat", "/proc/self/ns/mnt");
     let host = namespace()?;
     mounts::unshare_mounts()?;
     if namespace()? == host {
-        return refuse("unshare_mounts returned Ok, and this is still the host's mount namespace");
+        refuse("unshare_mounts returned Ok, and this is still the host's mount namespace")?;
     }
     if let Some(spread) = plan.crossing() {
-        return propagation::prepare(spread.how);
+        return propagation::prepare(spread.how).map(|()| None);
     }
     mounts::set_propagation(Path::new("/"), Propagation::Private)?;
     let mountinfo = File::open("/proc/self/mountinfo").and_then(read_all).during("read", "/proc/self/mountinfo")?;
     if mountinfo.windows(8).any(|bytes| bytes == b" shared:") {
-        return refuse("set_propagation returned Ok, and some mounts are still shared with the host");
+        refuse("set_propagation returned Ok, and some mounts are still shared with the host")?;
     }
-    Ok(())
+    Ok(Some(mountinfo))
 }
 
 fn refuse(what: &str) -> Result<()> {

@@ -1,6 +1,5 @@
 //! Which hierarchies there are, and where a process is in each.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -40,12 +39,13 @@ impl Hierarchy {
 #[must_use]
 pub fn hierarchies(cgroup: &str, mountinfo: &str) -> Vec<Hierarchy> {
     let mut found: Vec<Hierarchy> = Vec::new();
-    // What is mounted at the same place later is what is seen there.
-    let mut places = HashSet::new();
-    let seen = mountinfo.lines().rev().filter(|line| places.insert(line.split(' ').nth(4)));
-    for mount in seen.collect::<Vec<_>>().into_iter().rev().filter_map(mounted) {
+    let lines: Vec<_> = mountinfo.lines().map(|line| (line, point(line))).collect();
+    for (number, (line, point)) in lines.iter().enumerate() {
+        let Some(mount) = mounted(line) else { continue };
         let is_same = |other: &Hierarchy| other.version == mount.version && other.controllers == mount.controllers;
-        if found.iter().any(is_same) {
+        // What is mounted at the same place later is what is seen there.
+        let is_hidden = || lines[number + 1..].iter().any(|(_, later)| later == point);
+        if found.iter().any(is_same) || is_hidden() {
             continue;
         }
         let path = cgroup.lines().find_map(|line| own_path(line, &mount));
@@ -81,18 +81,24 @@ struct Mounted {
 
 fn mounted(line: &str) -> Option<Mounted> {
     let (mount, file_system) = line.split_once(" - ")?;
-    let mut fields = mount.split(' ').skip(3);
-    let (root, top) = (unescaped(fields.next()?), unescaped(fields.next()?));
     let mut words = file_system.split(' ');
-    let (kind, options) = (words.next()?, words.nth(1)?);
-    // The options of the whole hierarchy; those of every file system are not controllers.
-    let is_controller = |option: &&str| !matches!(*option, "rw" | "ro" | "xattr" | "noprefix" | "clone_children");
-    let controllers = options.split(',').filter(is_controller).map(str::to_owned);
-    match kind {
-        "cgroup" => Some(Mounted { version: Version::V1, root, top, controllers: controllers.collect() }),
-        "cgroup2" => Some(Mounted { version: Version::V2, root, top, controllers: Vec::new() }),
-        _ => None,
-    }
+    let version = match words.next()? {
+        "cgroup" => Version::V1,
+        "cgroup2" => Version::V2,
+        _ => return None,
+    };
+    // The options of the whole hierarchy; those of every file system are not controllers. v2's are none of them.
+    let is_controller = |option: &&str| {
+        version == Version::V1 && !matches!(*option, "rw" | "ro" | "xattr" | "noprefix" | "clone_children")
+    };
+    let controllers = words.nth(1)?.split(',').filter(is_controller).map(str::to_owned).collect();
+    let root = unescaped(mount.split(' ').nth(3)?);
+    Some(Mounted { version, root, top: unescaped(point(line)?), controllers })
+}
+
+/// Where it is mounted, as it stands in a line of mountinfo.
+fn point(line: &str) -> Option<&str> {
+    line.split(' ').nth(4)
 }
 
 /// The path of a line `4:memory:/user/7` of `/proc/PID/cgroup`, if it is of the hierarchy that is mounted.
@@ -108,6 +114,9 @@ fn own_path<'a>(line: &'a str, mount: &Mounted) -> Option<&'a Path> {
 
 /// A path of mountinfo, in which a space is `\040`.
 fn unescaped(field: &str) -> PathBuf {
+    if !field.contains('\\') {
+        return field.into();
+    }
     let mut bytes = Vec::new();
     let mut rest = field.as_bytes();
     while let Some((first, others)) = rest.split_first() {
