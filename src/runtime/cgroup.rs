@@ -50,14 +50,12 @@ pub fn make(plan: &Plan, claim: &Claim) -> Result<Option<Held>> {
     let own = PathBuf::from(format!("boxwright-{}", plan.id));
     let path = plan.cgroup_path.as_ref().unwrap_or(&own);
     let directories: Vec<_> = base.paths().iter().map(|base| base.join(path)).collect();
+    // One that was made for it, as it is asked for by its path.
     let mut is_there = false;
-    for directory in directories.iter().filter(|directory| directory.exists()) {
+    for directory in directories.iter().filter(|directory| plan.cgroup_path.is_some() && directory.exists()) {
         is_there = true;
-        // One that was made for it, as it is asked for by its path, has nobody in it.
-        let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
-        if plan.cgroup_path.is_none() || !processes.is_empty() {
-            let what = format!("{} (another container's cgroup)", path.display());
-            return Err(Errno::EEXIST).during("mkdir", what);
+        if !fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default().is_empty() {
+            return Err(anothers(path));
         }
     }
     // Rules for devices need no controller that would have to be handed down.
@@ -74,7 +72,10 @@ pub fn make(plan: &Plan, claim: &Claim) -> Result<Option<Held>> {
     let name = path.file_name().unwrap_or_default();
     let held = match is_there {
         true => Held(find_or_make(&parent, name)?),
-        false => Held(cpu::create(&parent, &name.to_string_lossy())?),
+        false => match cpu::create(&parent, &name.to_string_lossy()) {
+            Err(error) if error.errno() == Some(Errno::EEXIST) => return Err(anothers(path)),
+            group => Held(group?),
+        },
     };
     // And after: until then what has the name may be another's, with its state elsewhere.
     claim.own_cgroup(held.group())?;
@@ -86,6 +87,11 @@ pub fn make(plan: &Plan, claim: &Claim) -> Result<Option<Held>> {
         result => result?,
     }
     Ok(Some(held))
+}
+
+fn anothers(path: &Path) -> Error {
+    let what = format!("{} (another container's cgroup)", path.display());
+    Err::<(), _>(Errno::EEXIST).during("mkdir", what).expect_err("made as one")
 }
 
 /// Moves the calling process, which has one thread, into `group`, without a cgroup namespace of its own.
@@ -100,7 +106,10 @@ pub fn join(group: &Cgroup) -> Result<()> {
 /// Moves the caller into a group below its own that is there already: a path, or `CONTROLLER[,…]:PATH` for these hierarchies alone.
 pub fn enter_below(asked: &str) -> Result<()> {
     let (controllers, path) = asked.split_once(':').unwrap_or(("", asked));
-    let path = path.trim_start_matches('/');
+    let path = match path.trim_start_matches('/') {
+        "" => ".",
+        path => path,
+    };
     if Path::new(path).components().any(|it| it == Component::ParentDir) {
         return Err(Error::invalid("--cgroup", asked, "a path below the container's cgroup"));
     }

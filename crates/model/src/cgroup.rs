@@ -113,8 +113,7 @@ impl Cgroup {
     /// # Errors
     /// [`Error::Os`] with ENOENT when it is not there.
     pub fn child(&self, name: &str) -> Result<Cgroup> {
-        let below = |part: &Part| Part::open_as(&part.path.join(name), &part.interface());
-        Ok(Cgroup { parts: self.parts.iter().map(below).collect::<Result<_>>()? })
+        Ok(Cgroup { parts: self.parts.iter().map(|part| part.child(name)).collect::<Result<_>>()? })
     }
 
     /// The same group in v1's hierarchies alone.

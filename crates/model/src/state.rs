@@ -70,7 +70,7 @@ impl State {
     /// Whether its first process is there and has not ended.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.pid > 0 && started_ticks(self.pid()) == Some(self.started_ticks) && !is_zombie(self.pid())
+        self.pid > 0 && stat(self.pid()) == Some((true, self.started_ticks))
     }
 
     /// What is written down of it.
@@ -78,7 +78,7 @@ impl State {
     /// # Errors
     /// [`Error::Os`] for what JSON cannot hold.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self).map_err(io::Error::from).during("write", &self.id)
+        serde_json::to_vec(self).map_err(io::Error::from).during("write", &self.id)
     }
 
     /// Its first process.
@@ -102,11 +102,14 @@ struct Noted {
 impl Noted {
     /// Whether it has been made by the boxwright that noted it, and is still there.
     fn is_there(&self) -> bool {
-        self.inode.is_some_and(|inode| match fs::metadata(&self.path) {
-            Ok(metadata) => metadata.ino() == inode,
-            // As long as nobody says that it is gone.
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
-        })
+        // As long as nobody says that it is gone.
+        self.is_own().unwrap_or(true)
+    }
+
+    /// Whether what has the name by now is what was made.
+    fn is_own(&self) -> Result<bool> {
+        let Some(inode) = self.inode else { return Ok(false) };
+        Ok(on_disk::stat(&self.path)?.is_some_and(|metadata| metadata.ino() == inode))
     }
 }
 
@@ -405,17 +408,31 @@ fn open(all: &[Noted]) -> Result<Cgroup> {
 
 /// Removes the cgroup of a container whose boxwright was killed, with all that runs in it, by `remove_group`.
 pub(crate) fn remove_noted(directory: &Path, remove_group: impl Fn(&Cgroup) -> Result<()>) -> Result<()> {
-    let all = noted(directory)?;
-    remove_group(&open(&all)?)?;
+    let mut all = Vec::new();
+    for group in noted(directory)? {
+        // In most of them is nobody any more.
+        if !(group.is_own()? && remove_empty(&group.path)?) {
+            all.push(group);
+        }
+    }
+    if all.iter().any(|group| group.inode.is_some()) {
+        remove_group(&open(&all)?)?;
+    }
     // Killed while it made the group: nobody has been put into what there is. If somebody is in it, it is the group of
     // another container, of the same name and with its state elsewhere.
     for group in all.into_iter().filter(|group| group.inode.is_none()) {
-        match fs::remove_dir(&group.path) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => {}
-            result => result.during("rmdir", group.path.display())?,
-        }
+        remove_empty(&group.path)?;
     }
     Ok(())
+}
+
+/// Removes a group unless somebody is in it. Whether it is gone.
+fn remove_empty(path: &Path) -> Result<bool> {
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        removed => removed.during("rmdir", path.display()).map(|()| true),
+    }
 }
 
 /// Kills the first process of a container that nobody watches any more, unless its PID is somebody else's now.
@@ -432,7 +449,7 @@ pub(crate) fn kill_first(state: &State) -> Result<()> {
 /// Waits until the first process has ended, two seconds at most; whether somebody has looked after it does not matter.
 pub(crate) fn wait_for_first(state: &State) -> Result<()> {
     for _ in 0..2000 {
-        if started_ticks(state.pid()) != Some(state.started_ticks) || is_zombie(state.pid()) {
+        if !state.is_alive() {
             return Ok(());
         }
         sleep(Duration::from_millis(1));
@@ -457,25 +474,22 @@ pub(crate) fn remove(directory: &Path) -> Result<()> {
     }
 }
 
-/// When the process with this number started, in clock ticks since boot: field 22 of `/proc/PID/stat` (proc_pid_stat(5)). `None` when
-/// it is gone.
+/// When the process with this number started, in clock ticks since boot. `None` when it is gone.
 #[must_use]
 pub fn started_ticks(pid: Pid) -> Option<u64> {
-    stat_field(pid, 22)?.parse().ok()
+    stat(pid).map(|(_, started_ticks)| started_ticks)
 }
 
-/// Whether it has ended, and its parent has not looked.
-fn is_zombie(pid: Pid) -> bool {
-    stat_field(pid, 3).is_some_and(|state| state == "Z" || state == "X")
-}
-
-/// The third field of `/proc/PID/stat`, or a later one.
-fn stat_field(pid: Pid, number: usize) -> Option<String> {
+/// Whether the process with this number has not ended, and when it started, in clock ticks since boot. One at which its parent has
+/// not looked has ended. Source: proc_pid_stat(5), fields 3 and 22.
+pub(crate) fn stat(pid: Pid) -> Option<(bool, u64)> {
     let stat = File::open(format!("/proc/{pid}/stat")).and_then(on_disk::read_all).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     // The second field is the command in parentheses, and may hold spaces and parentheses of its own.
     let (_, after_command) = stat.rsplit_once(')')?;
-    after_command.split_whitespace().nth(number - 3).map(str::to_owned)
+    let mut fields = after_command.split_whitespace();
+    let has_ended = matches!(fields.next()?, "Z" | "X");
+    Some((!has_ended, fields.nth(18)?.parse().ok()?))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! "A group without processes is no harm."
+//! "Whoever is left in its group ends with it."
 //!
 //! task: 7
 //! test: task7_its_cgroup_goes

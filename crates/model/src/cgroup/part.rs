@@ -51,11 +51,22 @@ impl Part {
     /// Opens it where it is known what it speaks.
     pub(crate) fn open_as(path: &Path, interface: &Interface) -> Result<Part> {
         let directory: OwnedFd = File::open(path).during("open", path.display())?.into();
+        Ok(Part::of(directory, path.into(), interface))
+    }
+
+    /// The group `name` below it.
+    pub(super) fn child(&self, name: &str) -> Result<Part> {
+        let (path, flags) = (self.path.join(name), OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
+        let directory = openat(&self.directory, name, flags, Mode::empty()).during("open", path.display())?;
+        Ok(Part::of(directory, path, &self.interface()))
+    }
+
+    fn of(directory: OwnedFd, path: PathBuf, interface: &Interface) -> Part {
         let (version, controllers) = match interface {
             Interface::V1(controllers) => (Version::V1, OnceLock::from(controllers.clone())),
             Interface::V2 => (Version::V2, OnceLock::new()),
         };
-        Ok(Part { directory, path: path.into(), version, controllers })
+        Part { directory, path, version, controllers }
     }
 
     pub(super) fn try_clone(&self) -> Result<Part> {
@@ -293,8 +304,28 @@ pub(super) fn processes(path: &Path) -> String {
 
 /// `pid` as a process that a signal can still do something to.
 fn living(pid: &str) -> Option<Pid> {
-    let pid: i32 = pid.parse().ok()?;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_command) = stat.rsplit_once(')')?;
-    (!after_command.starts_with(" Z") && !after_command.starts_with(" X")).then(|| Pid::from_raw(pid))
+    let pid = Pid::from_raw(pid.parse().ok()?);
+    let (is_alive, _) = crate::state::stat(pid)?;
+    is_alive.then_some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_lives_whatever_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join(OsStr::from_bytes(b"\xff) Z"));
+        std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
+        let mut sleeps = Command::new(program).arg("600").spawn().unwrap();
+        let pid = sleeps.id().to_string();
+        assert!(living(&pid).is_some());
+        kill(Pid::from_raw(sleeps.id().cast_signed()), Signal::SIGKILL).unwrap();
+        sleeps.wait().unwrap();
+        assert!(living(&pid).is_none());
+    }
 }
