@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
+use model::plan::hooks::Hooks;
 use model::{Config, During, Oci, Plan, Result};
 use nix::unistd::geteuid;
 
@@ -31,6 +32,7 @@ pub fn order(id: &str, directory: &Path) -> Result<(Order, Vec<String>)> {
         owner: geteuid().as_raw(),
         made: false,
         old_keyring: false,
+        hookless: plan.hooks == Hooks::default(),
         bundle,
     };
     Ok((

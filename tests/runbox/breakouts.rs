@@ -479,6 +479,8 @@ fn a_state_that_the_container_can_write() {
                 add_mount(&mut bundle, "/state", "bind", &state, &["bind"]);
             }
             give(&mut bundle, &["CAP_DAC_OVERRIDE"]);
+            // Whose hooks are looked for, as it has some.
+            bundle.config["hooks"] = json!({"poststop": [{"path": "/bin/true"}]});
             bundle.config["process"]["args"] = json!(["sh", "-c", format!("echo '{hostile}' > {}", at.display())]);
             bundle.create().ok();
             // Whoever is not root of the host, but knows the path.

@@ -50,6 +50,9 @@ pub struct Oci {
     /// Whether it has the session keyring of whoever made it.
     #[serde(default)]
     pub old_keyring: bool,
+    /// Whether its configuration is known to have no hooks.
+    #[serde(default)]
+    pub hookless: bool,
 }
 
 impl Oci {
@@ -150,13 +153,13 @@ impl StateDir {
     /// # Errors
     /// As [`StateDir::container`].
     pub fn hold(&self, id: &str) -> Result<(Container, Hold)> {
-        let path = self.container(id)?.directory.join("lock");
+        let path = self.directory(crate::plan::checked_name(id)?).join("lock");
         let lock = match File::options().write(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.lock_again(id, &path)?,
+            Err(error) if is_missing(&error) => self.lock_again(id, &path)?,
             lock => lock.during("open", path.display())?,
         };
         lock.lock().during("flock", path.display())?;
-        // Again: it may have been removed while this waited, and a new one of the name may have another lock.
+        // It may have been removed while this waited, and a new one of the name may have another lock.
         let container = Container { is_ours: true, ..self.container(id)? };
         let own = lock.metadata().during("stat", path.display())?;
         let is_same = on_disk::stat(&path)?.is_some_and(|now| same_file(&now, &own));
@@ -168,7 +171,7 @@ impl StateDir {
     fn lock_again(&self, id: &str, path: &Path) -> Result<File> {
         let _alone = self.lock()?;
         match File::options().write(true).create(true).truncate(false).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_such(id)),
+            Err(error) if is_missing(&error) => Err(no_such(id)),
             lock => lock.during("open", path.display()),
         }
     }
@@ -180,6 +183,11 @@ impl StateDir {
 /// [`Error::Os`] when it cannot be written.
 pub fn write_config(claim: &Claim, config: &Spec) -> Result<()> {
     on_disk::write_json(&claim.directory().join(CONFIG), config)
+}
+
+/// Whether that keeps a file from being opened which has no directory.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
@@ -245,6 +253,9 @@ impl Container {
         #[derive(Deserialize)]
         struct Noted {
             hooks: Option<oci_spec::runtime::Hooks>,
+        }
+        if self.state.oci.as_ref().is_some_and(|oci| oci.hookless) {
+            return Ok(Hooks::default());
         }
         let noted: Noted = on_disk::read_json(&self.directory.join(CONFIG))?;
         noted.hooks.as_ref().map_or(Ok(Hooks::default()), Hooks::from_oci)

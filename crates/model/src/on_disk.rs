@@ -17,7 +17,7 @@ use crate::error::{During, Result};
 /// [`crate::Error::Os`].
 pub fn write_json(path: &Path, content: &(impl Serialize + ?Sized)) -> Result<()> {
     let new = path.with_extension("new");
-    let text = serde_json::to_vec_pretty(content).map_err(io::Error::from).during("write", path.display())?;
+    let text = serde_json::to_vec(content).map_err(io::Error::from).during("write", path.display())?;
     let write = || {
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(&text)
