@@ -115,9 +115,11 @@ fn engine(name: &str, args: &[&str]) -> String {
     let places = format!("[engine]\nlock_type = \"file\"\n[network]\nnetwork_config_dir = \"{networks}\"\n");
     fs::write(&config, places).unwrap();
     let (config, tmp) = (format!("CONTAINERS_CONF={config}"), path("engine-tmp"));
+    // Where root's have a directory for networks, whatever they are told.
+    let with_own_run = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /run && exec \"$@\"", "sh"];
     let own = ["env", &config, name, "--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
     let podmans = ["--tmpdir", &tmp, "--cgroup-manager", "cgroupfs", "--events-backend", "none"];
-    tool(&[&own[..], if name == "podman" { &podmans } else { &[] }, args].concat())
+    tool(&[&with_own_run[..], &own, if name == "podman" { &podmans } else { &[] }, args].concat())
 }
 
 /// The tree of an image without overlays: where a container on vfs had it copied from.
