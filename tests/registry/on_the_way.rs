@@ -4,14 +4,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{JoinHandle, scope, sleep, spawn};
 use std::time::{Duration, Instant};
 
+use predicates::str::contains;
 use testkit::{Rootfs, dir, needs, start_silent};
 
-use crate::{Registry, boxwright, command, forget, import, paths, said, shield};
+use crate::{Registry, boxwright, command, forget, import, paths, said, shield, storage};
 
 const HERE: &str = "127.0.0.1:5001";
 const NAME: &str = "127.0.0.1:5001/me/web:1";
@@ -104,6 +106,13 @@ fn is_begun() -> bool {
     layers.any(|layer| is_new(layer.file_name()) && !paths(&layer.path()).is_empty())
 }
 
+/// The blob that is on its way to the store, and how much there is of it.
+fn on_the_way() -> Option<(PathBuf, u64)> {
+    let path = paths(&dir().join("data/store/incoming")).pop()?;
+    let size_bytes = fs::metadata(&path).map_or(0, |file| file.len());
+    Some((path, size_bytes))
+}
+
 fn is_whole() {
     for name in ["one", "two"] {
         let printed = said(&["run", "--rm", NAME, "cat", &format!("/{name}")]);
@@ -143,6 +152,60 @@ fn a_pull_goes_on_where_the_line_broke() {
         boxwright(&["pull", NAME]).success().stderr("");
         is_whole();
         line.has_brought_the_image_once();
+    });
+}
+
+#[test]
+fn a_pull_goes_on_where_one_was_killed() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        push();
+        static IS_KILLED: AtomicBool = AtomicBool::new(false);
+        const BEFORE: u64 = FILE_BYTES * 3 / 2;
+        // The rest does not come before.
+        let line = Line::start(BEFORE, || {
+            while !IS_KILLED.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(10));
+            }
+            Err(io::Error::other("nobody wants it"))
+        });
+        let mut first = start_silent(&mut command(&["pull", NAME]));
+        let begin = Instant::now();
+        // The answers' heads have come, too.
+        while on_the_way().map_or(0, |(_, size_bytes)| size_bytes) < BEFORE - 10_000 {
+            assert!(begin.elapsed() < testkit::patience(Duration::from_secs(10)), "{:?}", on_the_way());
+            sleep(Duration::from_millis(10));
+        }
+        first.kill().unwrap();
+        first.wait().unwrap();
+        IS_KILLED.store(true, Ordering::Relaxed);
+        boxwright(&["pull", NAME]).success().stderr("");
+        is_whole();
+        line.has_brought_the_image_once();
+        assert_eq!(on_the_way(), None);
+    });
+}
+
+#[test]
+fn what_a_killed_pull_has_left_is_verified_with_the_rest() {
+    needs!(program = "docker-registry", program = "ip", program = "tar");
+    shield().run(|| {
+        let _registry = Registry::start();
+        push();
+        let layer = paths(&storage()).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+        let digest = layer.parent().unwrap().file_name().unwrap();
+        let left = dir().join("data/store/incoming").join(digest);
+        let whole = fs::read(&layer).unwrap();
+        let mut wrong = whole[..FILE_BYTES as usize].to_vec();
+        *wrong.last_mut().unwrap() ^= 1;
+        for wrong in [wrong, [whole, vec![0]].concat()] {
+            fs::create_dir_all(left.parent().unwrap()).unwrap();
+            fs::write(&left, wrong).unwrap();
+            boxwright(&["pull", crate::NAME]).code(1).stderr(contains("its content has the digest"));
+            assert_eq!(on_the_way(), None);
+        }
+        boxwright(&["pull", crate::NAME]).success().stderr("");
     });
 }
 

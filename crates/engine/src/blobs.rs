@@ -86,7 +86,30 @@ impl Store {
         let path = self.root().join("incoming").join(name);
         // Somebody with this PID may have been killed here.
         let file = File::create(&path).during("open", path.display())?;
-        Ok(Incoming { store: self, path, file, hash: Sha256::new(), size_bytes: 0, follower: None })
+        Ok(Incoming::new(self, path, file))
+    }
+
+    /// Begins one whose digest is known, after what somebody had written of it who was killed.
+    ///
+    /// # Errors
+    /// [`Error::Os`].
+    pub(crate) fn incoming_as(&self, digest: &Digest) -> Result<Incoming<'_>> {
+        let path = self.root().join("incoming").join(digest.hex());
+        let file = File::options().read(true).append(true).create(true).open(&path).during("open", path.display())?;
+        // Whoever writes it has it locked. When the lock is had, it may be a blob by now, which nobody writes to.
+        if file.try_lock().is_err() || !on_disk::is_at(&path, &file)? {
+            return self.incoming();
+        }
+        let mut incoming = Incoming::new(self, path, file);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let count = incoming.file.read(&mut piece).during("read", incoming.path.display())?;
+            if count == 0 {
+                return Ok(incoming);
+            }
+            incoming.hash.update(&piece[..count]);
+            incoming.size_bytes += count as u64;
+        }
     }
 }
 
@@ -99,9 +122,15 @@ pub struct Incoming<'a> {
     hash: Sha256,
     size_bytes: u64,
     follower: Option<Sender<Came>>,
+    /// Whether it is among the blobs, and what has its path now is another's.
+    is_kept: bool,
 }
 
-impl Incoming<'_> {
+impl<'a> Incoming<'a> {
+    fn new(store: &'a Store, path: PathBuf, file: File) -> Self {
+        Incoming { store, path, file, hash: Sha256::new(), size_bytes: 0, follower: None, is_kept: false }
+    }
+
     /// How much there is by now.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
@@ -163,7 +192,7 @@ impl Incoming<'_> {
         self.keep(digest, None)
     }
 
-    fn keep(self, digest: Digest, expected: Option<&Digest>) -> Result<Digest> {
+    fn keep(mut self, digest: Digest, expected: Option<&Digest>) -> Result<Digest> {
         if let Some(expected) = expected.filter(|expected| **expected != digest) {
             return Err(io::Error::other(format!("its content has the digest {digest}"))).during("verify", expected);
         }
@@ -171,6 +200,7 @@ impl Incoming<'_> {
         if !to.exists() {
             self.file.sync_all().during("fsync", self.path.display())?;
             on_disk::rename_durably(&self.path, &to)?;
+            self.is_kept = true;
         }
         self.tell(Came::All).during("unpack", digest)?;
         Ok(digest)
@@ -193,8 +223,9 @@ impl Write for Incoming<'_> {
 
 impl Drop for Incoming<'_> {
     fn drop(&mut self) {
-        // Not there any more when it was finished.
-        let _ = fs::remove_file(&self.path);
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

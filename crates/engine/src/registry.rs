@@ -187,8 +187,8 @@ impl<'a> Registry<'a> {
         let layer = LayerDescriptor { digest: &text, urls: &urls };
         let (reference, had_bytes) = (self.name.reference(), incoming.size_bytes());
         let answer = match had_bytes {
-            // With a wrong digest, by which it is refused.
-            all if all == size_bytes => return Ok(()),
+            // With a wrong digest, by which it is refused, or whole: somebody was killed before he had said so.
+            all if all >= size_bytes => return Ok(()),
             0 => self.client.pull_blob_stream(reference, &layer).await.map(BlobResponse::Full),
             _ => self.client.pull_blob_stream_partial(reference, &layer, had_bytes, None).await,
         };

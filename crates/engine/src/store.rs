@@ -5,7 +5,7 @@
 //! <data>/store/.use                 locked, together with others, by whoever adds or uses something; alone by whoever removes
 //! <data>/store/images.json          every image: its manifest, its names
 //! <data>/store/blobs/sha256/HEX     manifests, configurations, layers as they were packed
-//! <data>/store/incoming/            blobs on their way
+//! <data>/store/incoming/            blobs on their way; one whose digest is known by that name, and locked by whoever writes it
 //! <data>/store/layers/CHAIN/diff/   a layer, unpacked: what it adds to those below, as overlayfs has it
 //! <data>/store/layers/CHAIN/link    its short name, because mount options must fit into a page
 //! <data>/store/layers/CHAIN/lower   the short names of those below, the topmost first

@@ -16,7 +16,7 @@ use crate::store::Store;
 /// So many layers are on their way at once. Each may take 20 MB of memory: a window of zstd, and what waits for its end.
 pub(crate) const AT_ONCE: usize = 2;
 
-/// Writes all of a blob, and gives it its name; `u64` is how many bytes the manifest tells of.
+/// Writes what is missing of a blob, and gives it its name; `u64` is how many bytes the manifest tells of.
 pub type Bring<'a> = dyn Fn(Digest, u64, Incoming<'_>) -> Result<()> + Sync + 'a;
 
 /// A [`Bring`] for images whose blobs are in the store.
@@ -59,7 +59,7 @@ fn unpack_one(store: &Store, image: &Image, number: usize, verbs: Verbs<'_>, bri
             if store.has_blob(&digest) {
                 return open_blob(store, &digest);
             }
-            let mut incoming = store.incoming()?;
+            let mut incoming = store.incoming_as(&digest)?;
             let following = incoming.follow()?;
             bringing = Some(scope.spawn(move || bring(digest, size_bytes, incoming)));
             Ok(Box::new(following))
@@ -72,7 +72,7 @@ fn unpack_one(store: &Store, image: &Image, number: usize, verbs: Verbs<'_>, bri
     });
     unpacked?;
     // The layer may have been there, and its blob not: somebody was killed in between.
-    if store.has_blob(&digest) { Ok(()) } else { bring(digest, size_bytes, store.incoming()?) }
+    if store.has_blob(&digest) { Ok(()) } else { bring(digest, size_bytes, store.incoming_as(&digest)?) }
 }
 
 /// Whether somebody stopped to write because nobody reads any more.

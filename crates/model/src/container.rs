@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -161,9 +161,7 @@ impl StateDir {
         lock.lock().during("flock", path.display())?;
         // It may have been removed while this waited, and a new one of the name may have another lock.
         let container = Container { is_ours: true, ..self.container(id)? };
-        let own = lock.metadata().during("stat", path.display())?;
-        let is_same = on_disk::stat(&path)?.is_some_and(|now| same_file(&now, &own));
-        if is_same { Ok((container, Hold { _lock: lock })) } else { Err(no_such(id)) }
+        if on_disk::is_at(&path, &lock)? { Ok((container, Hold { _lock: lock })) } else { Err(no_such(id)) }
     }
 
     /// Makes the lock that whoever made or removed the container was killed before or after. Both do it alone: while nobody else
@@ -188,11 +186,6 @@ pub fn write_config(claim: &Claim, config: &Spec) -> Result<()> {
 /// Whether that keeps a file from being opened which has no directory.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// The words that engines look for when they ask whether there is a container.

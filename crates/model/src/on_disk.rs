@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::Serialize;
@@ -35,6 +35,15 @@ pub fn stat(path: &Path) -> Result<Option<Metadata>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         metadata => metadata.map(Some).during("stat", path.display()),
     }
+}
+
+/// Whether `file` is what has the name `path` now.
+///
+/// # Errors
+/// [`crate::Error::Os`].
+pub fn is_at(path: &Path, file: &File) -> Result<bool> {
+    let own = file.metadata().during("stat", path.display())?;
+    Ok(stat(path)?.is_some_and(|now| (now.dev(), now.ino()) == (own.dev(), own.ino())))
 }
 
 /// All of a file of the kernel's, whose length nobody knows beforehand, in as few calls as it takes: two for the most of them.

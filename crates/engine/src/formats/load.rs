@@ -1,7 +1,7 @@
 //! `load`: images from a file, in one pass over it.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
 
 use model::image::{Archive, Digest, ItemKind, Limited, Owners, WINDOW_LOG_MAX};
@@ -220,6 +220,7 @@ impl Found {
     fn bring(&self, digest: Digest, mut incoming: Incoming<'_>) -> Result<()> {
         let Some(path) = self.path(&digest) else { return refuse("load", digest, "it is not in there") };
         let mut file = File::open(&path).during("open", path.display())?;
+        file.seek(SeekFrom::Start(incoming.size_bytes())).during("seek", path.display())?;
         incoming.write_from(&mut file).during("read", path.display())?;
         incoming.finish(Some(&digest)).map(drop)
     }
