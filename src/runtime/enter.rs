@@ -28,7 +28,7 @@ use super::handshake::{self, ChildEnd, ParentEnd};
 use super::joined::become_root;
 use super::run::{Leash, is_root};
 use super::terminal;
-use super::{cgroup, go_between, init, plain, security, settings};
+use super::{cgroup, go_between, home, init, plain, security, settings};
 use crate::steps::{join, pid, root, written};
 
 /// A process that is to join a container.
@@ -161,6 +161,7 @@ fn story(
     }
     settings::settle(plan)?;
     security::give_up_power(plan, (leashed && plan.is_supervised()).then_some(&*parent))?;
+    let env = home::env(plan);
     security::filter_calls(plan, listener.map(|listener| (listener, pid)))?;
-    exec(plan)
+    exec(plan, &env)
 }

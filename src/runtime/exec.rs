@@ -51,15 +51,15 @@ pub fn find(plan: &Plan) -> Result<()> {
     Err(reason).during("execve", command.to_string_lossy())
 }
 
-/// Replaces this process with the plan's command, found in the plan's PATH.
+/// Replaces this process with the plan's command, found in the plan's PATH, with this environment.
 ///
 /// # Errors
 /// Of `execve`: ENOENT when the command is nowhere, otherwise the first thing that kept it from running.
-pub fn exec(plan: &Plan) -> Result<Infallible> {
+pub fn exec(plan: &Plan, env: &[CString]) -> Result<Infallible> {
     let command = plan.args[0].as_c_str();
     let mut reason = Errno::ENOENT;
     for file in candidates(command, &plan.env) {
-        let Err(errno) = execve(&file, &plan.args, &plan.env);
+        let Err(errno) = execve(&file, &plan.args, env);
         let is_there = Path::new(&*file.to_string_lossy()).is_file();
         match errno {
             Errno::ENOENT if is_there => {

@@ -28,6 +28,7 @@ use super::exec::{exec, exit_now, find, reset_signals};
 use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
 use super::hold;
+use super::home;
 use super::hooks::{self, Told};
 use super::layer;
 use super::network;
@@ -163,13 +164,14 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         let hooks = &plan.hooks.start_container;
         lifecycle::wait_for_start(&mut AtTheDoor { door: &door, line: report, hooks, told })?;
     }
-    // Before the filter, which may know no pipes.
+    // Before the filter, which may know no pipes and no files.
     let hold = plan.init.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().during("pipe", "the init's hold")?;
+    let env = home::env(plan);
     security::filter_calls(plan, child.listener.map(|listener| (listener, pid)))?;
     if let Some(hold) = hold {
         go_on_as_child_of_an_init(plan, hold)?;
     }
-    if plan.hold { hold::stay() } else { exec(plan) }
+    if plan.hold { hold::stay() } else { exec(plan, &env) }
 }
 
 /// The hooks that see the container's namespaces while the host's files are in sight: the parent's first, then those that are called

@@ -19,6 +19,7 @@ mod go_between;
 mod guest_terminal;
 pub mod handshake;
 mod hold;
+mod home;
 pub mod hooks;
 mod host_rootfs;
 pub mod image;

@@ -1,5 +1,7 @@
 //! config.md, "Process", "POSIX process", "Linux Process", "User".
 
+use std::fs;
+
 use serde_json::json;
 use testkit::{needs, shielded};
 
@@ -58,6 +60,37 @@ fn the_user_has_its_ids_groups_and_umask() {
         bundle.config["process"].as_object_mut().unwrap().remove("capabilities");
         assert_eq!(prints(&mut bundle, "id -u; id -G"), "7\n8 9 10\n");
         with(&mut bundle, "process.user.umask", json!(0o1000)).refused("process.user.umask");
+    });
+}
+
+#[test]
+fn home_is_the_users_when_the_environment_has_none() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = bundle();
+        let etc = bundle.path.join("rootfs/etc");
+        fs::create_dir_all(&etc).unwrap();
+        fs::write(etc.join("passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:7:7::/home/web:\n").unwrap();
+        let script = "echo HOME=$HOME";
+        testkit::Rootfs::build(bundle.path.join("rootfs"), &["tr", "grep"]).unwrap();
+        let path = bundle.config["process"]["env"][0].clone();
+        for (uid, env, home) in [
+            (0, json!([path]), "/root"),
+            (7, json!([path]), "/home/web"),
+            (8, json!([path]), "/"),
+            (7, json!([path, "HOME="]), "/home/web"),
+            (7, json!([path, "HOME=/x", "HOME="]), "/home/web"),
+            (7, json!([path, "HOME=/x"]), "/x"),
+        ] {
+            bundle.config["process"]["user"]["uid"] = json!(uid);
+            bundle.config["process"]["env"] = env;
+            assert_eq!(prints(&mut bundle, script), format!("HOME={home}\n"), "{uid}");
+        }
+        // Nobody waits for whoever may write into it.
+        fs::remove_file(etc.join("passwd")).unwrap();
+        nix::unistd::mkfifo(&etc.join("passwd"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        bundle.config["process"]["env"] = json!([path]);
+        assert_eq!(prints(&mut bundle, script), "HOME=/\n");
     });
 }
 
