@@ -19,6 +19,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use model::plan::hooks::Hook;
+use model::plan::seccomp::Policy;
 use model::tree::place;
 use model::{During, Message, Result};
 
@@ -59,6 +60,8 @@ pub struct AtTheDoor<'a> {
     pub line: &'a mut Option<ChildEnd>,
     /// The container's startContainer hooks.
     pub hooks: &'a [Hook],
+    /// What they may call.
+    pub policy: Option<&'a Policy>,
     /// What they are told.
     pub told: Told<'a>,
 }
@@ -92,7 +95,7 @@ impl AtTheDoor<'_> {
     /// # Errors
     /// What goes wrong with one.
     pub fn run_hooks(&self) -> Result<()> {
-        hooks::run(self.hooks, "startContainer", self.told)
+        hooks::run_below(self.policy, self.hooks, "startContainer", self.told)
     }
 }
 

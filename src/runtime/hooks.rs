@@ -1,6 +1,8 @@
 //! Runs a hook: the container's state on its standard input, its words in the error if it fails.
 
-use std::ffi::OsStr;
+#![allow(unsafe_code, reason = "what is done between fork and exec has no safe wrapper")]
+
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
@@ -9,12 +11,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 
 use model::plan::hooks::Hook;
+use model::plan::seccomp::{Insn, Policy};
 use model::{During, Oci, Result, Status};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::Pid;
 
 use super::pidfd;
+use crate::steps::seccomp;
 
 /// What hooks are told of a container.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +38,17 @@ pub struct Told<'a> {
 /// # Errors
 /// What kept one from being run, how it ended, or that it took too long.
 pub fn run(hooks: &[Hook], kind: &'static str, told: Told<'_>) -> Result<()> {
+    run_below(None, hooks, kind, told)
+}
+
+/// As [`run`], with the container's filter, when there is one: the programs are the container's.
+pub fn run_below(policy: Option<&Policy>, hooks: &[Hook], kind: &'static str, told: Told<'_>) -> Result<()> {
     if hooks.is_empty() {
         return Ok(());
     }
     let state = told.oci.told(told.id, told.status, told.pid).to_string();
-    hooks.iter().try_for_each(|hook| call(hook, kind, &state))
+    let filter = policy.map(|policy| Ok((seccomp::assemble(policy)?, policy.flags))).transpose()?;
+    hooks.iter().try_for_each(|hook| call(hook, kind, &state, filter.clone()))
 }
 
 /// As [`run`], all of them, whatever becomes of one: what went wrong with each.
@@ -46,21 +56,24 @@ pub fn run_all(hooks: &[Hook], kind: &'static str, told: Told<'_>) -> Vec<model:
     hooks.iter().filter_map(|hook| run(std::slice::from_ref(hook), kind, told).err()).collect()
 }
 
-fn call(hook: &Hook, kind: &'static str, state: &str) -> Result<()> {
+fn call(hook: &Hook, kind: &'static str, state: &str, filter: Option<(Vec<Insn>, u64)>) -> Result<()> {
     // A file in memory, not a pipe: it can be as long as it likes, and a hook that does not read it ends nobody.
     let input = memory(state)?;
     let output = memory("")?;
     let mut said = output.try_clone().during("dup", "a hook's output")?;
     let mut command = Command::new(&hook.path);
-    let text = |text: &std::ffi::CString| OsStr::from_bytes(text.as_bytes()).to_owned();
+    let text = |text: &CString| OsStr::from_bytes(text.as_bytes()).to_owned();
     if let Some((name, args)) = hook.args.split_first() {
         command.arg0(text(name)).args(args.iter().map(text));
     }
-    command.env_clear();
-    for pair in &hook.env {
-        let pair = pair.as_bytes();
-        let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-        command.env(OsStr::from_bytes(&pair[..at]), OsStr::from_bytes(pair.get(at + 1..).unwrap_or_default()));
+    if let Some(env) = &hook.env {
+        let pair = |pair: &CString| pair.to_str().ok()?.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned()));
+        command.env_clear().envs(env.iter().filter_map(pair));
+    }
+    if let Some((filter, flags)) = filter {
+        let install = move || seccomp::install(&filter, flags).map(drop).map_err(io::Error::other);
+        // SAFETY: this process has one thread, so that no lock can be held by a thread that the child lacks.
+        unsafe { command.pre_exec(install) };
     }
     let errors = output.try_clone().during("dup", "a hook's output")?;
     command.stdin(Stdio::from(input)).stdout(Stdio::from(output)).stderr(Stdio::from(errors));

@@ -161,8 +161,8 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
         // While there is somebody to tell.
         find(plan)?;
         let told = Told { oci, id: &plan.id, status: Status::Created, pid: getpid().as_raw() };
-        let hooks = &plan.hooks.start_container;
-        lifecycle::wait_for_start(&mut AtTheDoor { door: &door, line: report, hooks, told })?;
+        let (hooks, policy) = (&plan.hooks.start_container, plan.seccomp.as_ref());
+        lifecycle::wait_for_start(&mut AtTheDoor { door: &door, line: report, hooks, policy, told })?;
     }
     // Before the filter, which may know no pipes and no files.
     let hold = plan.init.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().during("pipe", "the init's hold")?;

@@ -1,6 +1,7 @@
 //! config.md: "POSIX-platform Hooks"; runtime.md: "Lifecycle".
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use testkit::{dir, needs, shielded};
@@ -107,6 +108,45 @@ fn a_start_container_hook_that_fails_is_an_error_of_start_and_stops_the_containe
         bundle.wait_for("stopped");
         assert!(!bundle.path.join("rootfs/mark").exists(), "the program MUST NOT run");
         bundle.tell("delete").ok();
+    });
+}
+
+#[test]
+fn a_start_container_hook_has_the_containers_filter() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("true");
+        let calls = json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 71}]);
+        bundle.config["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": calls});
+        testkit::Rootfs::build(bundle.path.join("rootfs"), &["mkdir"]).unwrap();
+        let mkdir = json!({"path": testkit::rootfs::find("mkdir"), "args": ["mkdir", "/made"]});
+        bundle.config["hooks"] = json!({"startContainer": [mkdir]});
+        for no_new_privileges in [true, false] {
+            bundle.config["process"]["noNewPrivileges"] = json!(no_new_privileges);
+            bundle.run().refused("Protocol error");
+            assert!(!bundle.path.join("rootfs/made").exists());
+        }
+    });
+}
+
+#[test]
+fn a_hook_without_an_environment_has_that_of_the_process_that_calls_it() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("true");
+        let place = place();
+        let print =
+            |path: &Path, at: &str| json!({"path": path, "args": ["sh", "-c", format!("echo $PATH $WHO > {at}")]});
+        bundle.config["process"]["env"] = json!(["PATH=/bin:/usr/bin:/inside", "WHO=container"]);
+        bundle.config["hooks"] = json!({
+            "createRuntime": [print(Path::new("/bin/sh"), &format!("{place}/outside"))],
+            "startContainer": [print(&testkit::rootfs::find("sh").unwrap(), "/inside")],
+        });
+        bundle.run().ok();
+        let inside = fs::read_to_string(bundle.path.join("rootfs/inside")).unwrap();
+        assert_eq!(inside, "/bin:/usr/bin:/inside container\n");
+        let own = std::env::var("PATH").unwrap();
+        assert_eq!(fs::read_to_string(dir().join("outside")).unwrap(), format!("{own}\n"));
     });
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oci_spec::runtime::{Hook as OciHook, Hooks as OciHooks, Spec};
 
-use super::process::c_string;
+use super::process::{c_string, env};
 use crate::error::{Error, Result};
 
 /// The hooks of a container, by the place where they are called, each list in its order.
@@ -35,8 +35,8 @@ pub struct Hook {
     pub path: PathBuf,
     /// Its arguments, its own name first; empty for its path alone.
     pub args: Vec<CString>,
-    /// Its whole environment, each `NAME=value`.
-    pub env: Vec<CString>,
+    /// Its whole environment, each `NAME=value`; without one it has the calling process's.
+    pub env: Option<Vec<CString>>,
     /// How long it may take.
     pub timeout: Option<Duration>,
 }
@@ -47,7 +47,15 @@ impl Hooks {
     /// # Errors
     /// [`Error::Invalid`] names what is wrong with one.
     pub fn from_spec(spec: &Spec) -> Result<Hooks> {
-        spec.hooks().as_ref().map_or(Ok(Hooks::default()), Hooks::from_oci)
+        let mut hooks = spec.hooks().as_ref().map_or(Ok(Hooks::default()), Hooks::from_oci)?;
+        if let Some(process) = spec.process() {
+            let env = env(process)?;
+            // The process that calls these is the container's.
+            for hook in &mut hooks.start_container {
+                hook.env.get_or_insert_with(|| env.clone());
+            }
+        }
+        Ok(hooks)
     }
 
     pub(crate) fn from_oci(hooks: &OciHooks) -> Result<Hooks> {
@@ -68,9 +76,7 @@ impl Hook {
         if !hook.path().is_absolute() {
             return Err(Error::invalid("hooks.path", hook.path().to_string_lossy(), "an absolute path"));
         }
-        let texts = |what, list: &Option<Vec<String>>| {
-            list.iter().flatten().map(|text| c_string(what, text)).collect::<Result<_>>()
-        };
+        let texts = |what, list: &[String]| list.iter().map(|text| c_string(what, text)).collect::<Result<_>>();
         let timeout = |seconds: i64| {
             let seconds = u64::try_from(seconds).ok().and_then(NonZero::new);
             let invalid =
@@ -79,8 +85,8 @@ impl Hook {
         };
         Ok(Hook {
             path: hook.path().clone(),
-            args: texts("hooks.args", hook.args())?,
-            env: texts("hooks.env", hook.env())?,
+            args: texts("hooks.args", hook.args().as_deref().unwrap_or_default())?,
+            env: hook.env().as_deref().map(|env| texts("hooks.env", env)).transpose()?,
             timeout: hook.timeout().map(timeout).transpose()?,
         })
     }
