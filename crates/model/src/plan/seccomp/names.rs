@@ -36,11 +36,12 @@ pub(super) const TABLES: [Table; 5] = [
     table!(ScmpArchAarch64, aarch64, 0xc000_00b7, 0),
     Table { number: number_on_arm, ..table!(ScmpArchArm, arm, 0x4000_0028, 0) },
 ];
-/// This machine's own, which is always among those of a policy.
+/// Of what this machine's kernel may run: a program for another one never gets as far as to a call. The first is always among
+/// those of a policy.
 #[cfg(target_arch = "x86_64")]
-pub(super) const NATIVE: Table = TABLES[0];
+pub(super) const OWN: &[Table] = TABLES.first_chunk::<3>().unwrap();
 #[cfg(target_arch = "aarch64")]
-pub(super) const NATIVE: Table = TABLES[3];
+pub(super) const OWN: &[Table] = TABLES.last_chunk::<2>().unwrap();
 
 /// Those of ARM alone, behind all others, which the crate does not have. Source: ARM's `<asm/unistd.h>`, `__ARM_NR_BASE`.
 const ARM: [(&str, u32); 6] = [
