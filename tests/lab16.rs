@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use boxwright::runtime::door::{self, AtTheDoor, Door};
 use boxwright::runtime::handshake;
-use boxwright::runtime::hooks::Told;
+use boxwright::runtime::hooks::{Caller, Told};
 use boxwright::runtime::making::{Looker, Order};
 use boxwright::steps::{cpu, lifecycle};
 use model::plan::hooks::Hooks;
@@ -1228,7 +1228,8 @@ impl AtDoor {
 /// Somebody for whom nothing is to be told.
 fn at<'a>(door: &'a Door, line: &'a mut Option<handshake::ChildEnd>) -> AtTheDoor<'a> {
     static NOTHING: std::sync::LazyLock<Oci> = std::sync::LazyLock::new(Oci::default);
-    AtTheDoor { door, line, hooks: &[], told: Told { oci: &NOTHING, id: ID, status: Status::Created, pid: 1 } }
+    let told = Told { oci: &NOTHING, id: ID, status: Status::Created, pid: 1 };
+    AtTheDoor { door, line, hooks: &[], caller: Caller::default(), told }
 }
 
 /// A process in `wait_for_start`, which then becomes a command; and whoever makes it.

@@ -19,12 +19,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use model::plan::hooks::Hook;
-use model::plan::seccomp::Policy;
 use model::tree::place;
 use model::{During, Message, Result};
 
 use super::handshake::ChildEnd;
-use super::hooks::{self, Told};
+use super::hooks::{self, Caller, Told};
 
 /// The inner side: whoever has it waits.
 #[derive(Debug)]
@@ -60,8 +59,8 @@ pub struct AtTheDoor<'a> {
     pub line: &'a mut Option<ChildEnd>,
     /// The container's startContainer hooks.
     pub hooks: &'a [Hook],
-    /// What they may call.
-    pub policy: Option<&'a Policy>,
+    /// What they have of the container.
+    pub caller: Caller<'a>,
     /// What they are told.
     pub told: Told<'a>,
 }
@@ -95,7 +94,7 @@ impl AtTheDoor<'_> {
     /// # Errors
     /// What goes wrong with one.
     pub fn run_hooks(&self) -> Result<()> {
-        hooks::run_below(self.policy, self.hooks, "startContainer", self.told)
+        hooks::run_as(self.caller, self.hooks, "startContainer", self.told)
     }
 }
 

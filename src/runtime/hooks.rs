@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 
 use model::plan::hooks::Hook;
-use model::plan::seccomp::{Insn, Policy};
+use model::plan::seccomp::Policy;
 use model::{During, Oci, Result, Status};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -38,17 +38,25 @@ pub struct Told<'a> {
 /// # Errors
 /// What kept one from being run, how it ended, or that it took too long.
 pub fn run(hooks: &[Hook], kind: &'static str, told: Told<'_>) -> Result<()> {
-    run_below(None, hooks, kind, told)
+    run_as(Caller::default(), hooks, kind, told)
 }
 
-/// As [`run`], with the container's filter, when there is one: the programs are the container's.
-pub fn run_below(policy: Option<&Policy>, hooks: &[Hook], kind: &'static str, told: Told<'_>) -> Result<()> {
+/// The process that a hook is called for, when that is not the runtime.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Caller<'a> {
+    /// Its environment.
+    pub env: Option<&'a [CString]>,
+    /// What it may call.
+    pub policy: Option<&'a Policy>,
+}
+
+/// As [`run`], for a process whose filter and environment the hooks get.
+pub fn run_as(caller: Caller<'_>, hooks: &[Hook], kind: &'static str, told: Told<'_>) -> Result<()> {
     if hooks.is_empty() {
         return Ok(());
     }
     let state = told.oci.told(told.id, told.status, told.pid).to_string();
-    let filter = policy.map(|policy| Ok((seccomp::assemble(policy)?, policy.flags))).transpose()?;
-    hooks.iter().try_for_each(|hook| call(hook, kind, &state, filter.clone()))
+    hooks.iter().try_for_each(|hook| call(caller, hook, kind, &state))
 }
 
 /// As [`run`], all of them, whatever becomes of one: what went wrong with each.
@@ -56,7 +64,7 @@ pub fn run_all(hooks: &[Hook], kind: &'static str, told: Told<'_>) -> Vec<model:
     hooks.iter().filter_map(|hook| run(std::slice::from_ref(hook), kind, told).err()).collect()
 }
 
-fn call(hook: &Hook, kind: &'static str, state: &str, filter: Option<(Vec<Insn>, u64)>) -> Result<()> {
+fn call(caller: Caller<'_>, hook: &Hook, kind: &'static str, state: &str) -> Result<()> {
     // A file in memory, not a pipe: it can be as long as it likes, and a hook that does not read it ends nobody.
     let input = memory(state)?;
     let output = memory("")?;
@@ -66,11 +74,12 @@ fn call(hook: &Hook, kind: &'static str, state: &str, filter: Option<(Vec<Insn>,
     if let Some((name, args)) = hook.args.split_first() {
         command.arg0(text(name)).args(args.iter().map(text));
     }
-    if let Some(env) = &hook.env {
+    if let Some(env) = hook.env.as_deref().or(caller.env) {
         let pair = |pair: &CString| pair.to_str().ok()?.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned()));
         command.env_clear().envs(env.iter().filter_map(pair));
     }
-    if let Some((filter, flags)) = filter {
+    if let Some(policy) = caller.policy {
+        let (filter, flags) = (seccomp::assemble(policy)?, policy.flags);
         let install = move || seccomp::install(&filter, flags).map(drop).map_err(io::Error::other);
         // SAFETY: this process has one thread, so that no lock can be held by a thread that the child lacks.
         unsafe { command.pre_exec(install) };

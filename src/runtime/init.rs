@@ -29,7 +29,7 @@ use super::furnish::{close_the_root, furnish};
 use super::handshake::ChildEnd;
 use super::hold;
 use super::home;
-use super::hooks::{self, Told};
+use super::hooks::{self, Caller, Told};
 use super::layer;
 use super::network;
 use super::run::goes_there_itself;
@@ -157,16 +157,17 @@ fn story(plan: &Plan, child: Child<'_>, report: &mut Option<ChildEnd>) -> Result
     }
     settings::settle(plan)?;
     security::give_up_power(plan, has_a_leash.then_some(&*parent))?;
+    let env = home::env(plan);
     if let Some((door, oci)) = child.door {
         // While there is somebody to tell.
         find(plan)?;
         let told = Told { oci, id: &plan.id, status: Status::Created, pid: getpid().as_raw() };
-        let (hooks, policy) = (&plan.hooks.start_container, plan.seccomp.as_ref());
-        lifecycle::wait_for_start(&mut AtTheDoor { door: &door, line: report, hooks, policy, told })?;
+        let hooks = &plan.hooks.start_container;
+        let caller = Caller { env: Some(&env), policy: plan.seccomp.as_ref() };
+        lifecycle::wait_for_start(&mut AtTheDoor { door: &door, line: report, hooks, caller, told })?;
     }
-    // Before the filter, which may know no pipes and no files.
+    // Before the filter, which may know no pipes.
     let hold = plan.init.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().during("pipe", "the init's hold")?;
-    let env = home::env(plan);
     security::filter_calls(plan, child.listener.map(|listener| (listener, pid)))?;
     if let Some(hold) = hold {
         go_on_as_child_of_an_init(plan, hold)?;

@@ -135,8 +135,7 @@ fn a_hook_without_an_environment_has_that_of_the_process_that_calls_it() {
     shielded(|| {
         let mut bundle = Bundle::new("true");
         let place = place();
-        let print =
-            |path: &Path, at: &str| json!({"path": path, "args": ["sh", "-c", format!("echo $PATH $WHO > {at}")]});
+        let print = |path: &Path, at: &str| json!({"path": path, "args": ["sh", "-c", format!("echo $PATH $WHO $HOME > {at}")]});
         bundle.config["process"]["env"] = json!(["PATH=/bin:/usr/bin:/inside", "WHO=container"]);
         bundle.config["hooks"] = json!({
             "createRuntime": [print(Path::new("/bin/sh"), &format!("{place}/outside"))],
@@ -144,9 +143,10 @@ fn a_hook_without_an_environment_has_that_of_the_process_that_calls_it() {
         });
         bundle.run().ok();
         let inside = fs::read_to_string(bundle.path.join("rootfs/inside")).unwrap();
-        assert_eq!(inside, "/bin:/usr/bin:/inside container\n");
-        let own = std::env::var("PATH").unwrap();
-        assert_eq!(fs::read_to_string(dir().join("outside")).unwrap(), format!("{own}\n"));
+        assert_eq!(inside, "/bin:/usr/bin:/inside container /\n");
+        let own = |name| std::env::var(name).unwrap_or_default();
+        let outside = fs::read_to_string(dir().join("outside")).unwrap();
+        assert_eq!(outside.trim(), format!("{} {}", own("PATH"), own("HOME")).trim());
     });
 }
 

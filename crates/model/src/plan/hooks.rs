@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oci_spec::runtime::{Hook as OciHook, Hooks as OciHooks, Spec};
 
-use super::process::{c_string, env};
+use super::process::c_string;
 use crate::error::{Error, Result};
 
 /// The hooks of a container, by the place where they are called, each list in its order.
@@ -35,7 +35,7 @@ pub struct Hook {
     pub path: PathBuf,
     /// Its arguments, its own name first; empty for its path alone.
     pub args: Vec<CString>,
-    /// Its whole environment, each `NAME=value`; without one it has the calling process's.
+    /// Its whole environment, each `NAME=value`; without one it has that of whoever calls it.
     pub env: Option<Vec<CString>>,
     /// How long it may take.
     pub timeout: Option<Duration>,
@@ -47,15 +47,7 @@ impl Hooks {
     /// # Errors
     /// [`Error::Invalid`] names what is wrong with one.
     pub fn from_spec(spec: &Spec) -> Result<Hooks> {
-        let mut hooks = spec.hooks().as_ref().map_or(Ok(Hooks::default()), Hooks::from_oci)?;
-        if let Some(process) = spec.process() {
-            let env = env(process)?;
-            // The process that calls these is the container's.
-            for hook in &mut hooks.start_container {
-                hook.env.get_or_insert_with(|| env.clone());
-            }
-        }
-        Ok(hooks)
+        spec.hooks().as_ref().map_or(Ok(Hooks::default()), Hooks::from_oci)
     }
 
     pub(crate) fn from_oci(hooks: &OciHooks) -> Result<Hooks> {
