@@ -27,7 +27,7 @@ use super::guest_terminal::{self, Prepared};
 use super::handshake::{self, ChildEnd, ParentEnd};
 use super::joined::become_root;
 use super::run::{Leash, is_root};
-use super::terminal;
+use super::terminal::{self, Returns};
 use super::{cgroup, go_between, home, init, plain, security, settings};
 use crate::steps::{join, pid, root, written};
 
@@ -54,7 +54,8 @@ pub fn run(guest: &Guest<'_>) -> Result<i32> {
     // Before the fork: a signal that comes too early waits to be read.
     let signals = written(3).then(pid::watch_signals).transpose()?;
     let plan = guest.plan;
-    let (window, terminal) = plan.terminal.then(|| guest_terminal::prepare(plan, None)).transpose()?.unzip();
+    let (window, terminal) =
+        plan.terminal.then(|| guest_terminal::prepare(plan, Returns::Inside, None)).transpose()?.unzip();
     let (child, line) = start(guest, terminal)?;
     let _leash = Leash(child, None);
     let refusal = line.go(child, signals.as_ref(), || ())?;

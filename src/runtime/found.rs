@@ -7,6 +7,7 @@ use model::{Container, During, Plan, Result, StateDir, Status};
 use super::enter::{self, Guest};
 use super::guest_terminal;
 use super::making::{Looker, Made, check_terminal};
+use super::terminal::Returns;
 use crate::steps::{lifecycle, pid};
 
 /// The container `id`, if it has a first process that lives.
@@ -66,7 +67,8 @@ pub fn exec(container: &Container, plan: &Plan, is_privileged: bool, looker: &Lo
     check_terminal(plan, looker, !outlives)?;
     let signals = (!outlives).then(pid::watch_signals).transpose()?;
     let socket = if let Looker::Socket(path) = looker { Some(path.as_path()) } else { None };
-    let (window, terminal) = plan.terminal.then(|| guest_terminal::prepare(plan, socket)).transpose()?.unzip();
+    let (window, terminal) =
+        plan.terminal.then(|| guest_terminal::prepare(plan, Returns::Outside, socket)).transpose()?.unzip();
     let guest = Guest { state: &container.state, plan, privileged: is_privileged, leashed: !outlives };
     let (pid, line) = enter::start(&guest, terminal)?;
     match line.go(pid, None, || ())? {

@@ -25,7 +25,7 @@ use nix::sys::stat::{fstat, makedev};
 use nix::sys::statfs::{FsType, fstatfs};
 
 use super::console::hand_over;
-use super::terminal::{Slave, Window, callers_size, copy_size, pair};
+use super::terminal::{Returns, Slave, Window, callers_size, copy_size, pair};
 
 /// The number of every ptmx. Source: kernel docs, devices.
 const PTMX: (u64, u64) = (5, 2);
@@ -36,19 +36,20 @@ const DEVPTS_SUPER_MAGIC: FsType = FsType(0x1cd1);
 pub struct Prepared {
     /// The line to whoever looks in.
     line: UnixStream,
+    returns: Returns,
     /// The host's.
     spare: OpenptyResult,
 }
 
-/// Prepares a terminal that whoever listens at `socket` looks into, or the caller, through a window.
-pub fn prepare(plan: &Plan, socket: Option<&Path>) -> Result<(Option<Window>, Prepared)> {
+/// Prepares a terminal that whoever listens at `socket` looks into, or the caller, through a window, with its `returns`.
+pub fn prepare(plan: &Plan, returns: Returns, socket: Option<&Path>) -> Result<(Option<Window>, Prepared)> {
     let spare = pair(callers_size().as_ref())?;
     if let Some(path) = socket {
         let line = UnixStream::connect(path).during("connect", path.display())?;
-        return Ok((None, Prepared { line, spare }));
+        return Ok((None, Prepared { line, returns: Returns::Inside, spare }));
     }
     let (ours, line) = UnixStream::pair().during("socketpair", "the terminal")?;
-    let (window, prepared) = Window::of(plan.stdin, None, Prepared { line, spare }, || receive(&ours))?;
+    let (window, prepared) = Window::of(plan.stdin, None, Prepared { line, returns, spare }, || receive(&ours))?;
     Ok((Some(window), prepared))
 }
 
@@ -77,7 +78,7 @@ impl Prepared {
 
     /// In the new process, with the container's root as its own: makes the terminal and hands its master over.
     pub fn make(self) -> Result<Slave> {
-        let Prepared { line, spare } = self;
+        let Prepared { line, returns, spare } = self;
         let OpenptyResult { master, slave } = match inside()? {
             Some(pair) => {
                 copy_size(&spare.master, &pair.master)?;
@@ -85,6 +86,7 @@ impl Prepared {
             }
             None => spare,
         };
+        returns.set(&slave)?;
         hand_over(&line, &master, b"/dev/ptmx", "the terminal's line")?;
         Ok(Slave::new(slave))
     }

@@ -20,7 +20,7 @@ use super::hooks::Told;
 use super::init::{self, Child};
 use super::joined::Joined;
 use super::run::{self, Leash, binds, goes_there_itself, is_root};
-use super::terminal::{Slave, Window};
+use super::terminal::{Returns, Slave, Window};
 use super::trees::Trees;
 use super::userns::Userns;
 use super::{born, console, hooks, plain, settings};
@@ -275,7 +275,7 @@ pub(super) fn terminal(plan: &Plan, looker: &Looker, claim: Option<&Claim>) -> R
         _ if !plan.terminal => (None, None),
         Looker::Socket(path) => (None, Some(console::open(path, None)?)),
         Looker::Caller => {
-            let (window, slave) = Window::open(plan.stdin, claim)?;
+            let (window, slave) = Window::open(plan.stdin, Returns::Outside, claim)?;
             (Some(window), Some(slave))
         }
     })

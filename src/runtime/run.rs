@@ -17,7 +17,7 @@ use super::image_files;
 use super::init::Child;
 use super::joined::Joined;
 use super::layer::Held;
-use super::terminal::Window;
+use super::terminal::{Returns, Window};
 use super::trees::Trees;
 use super::{host_rootfs, init, plain, settings};
 use crate::steps::{Lab, cpu, lab, limits, pid, written};
@@ -69,7 +69,8 @@ pub fn run<T>(plan: &Plan, config: &Spec, states: &StateDir, in_use: T) -> Resul
     };
     // Before the fork: a signal that comes too early waits to be read.
     let signals = plan.is_supervised().then(pid::watch_signals).transpose()?;
-    let (window, slave) = plan.terminal.then(|| Window::open(plan.stdin, Some(&claim))).transpose()?.unzip();
+    let (window, slave) =
+        plan.terminal.then(|| Window::open(plan.stdin, Returns::Inside, Some(&claim))).transpose()?.unzip();
     let listener = plan.seccomp.as_ref().and_then(|policy| policy.listener.as_ref());
     // By whoever starts the container, and before it is one: the socket is the host's.
     let listener = listener.map(|it| UnixStream::connect(&it.path).during("connect", it.path.display())).transpose()?;

@@ -26,7 +26,7 @@ use nix::libc;
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::termios::{SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{OutputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, fork, pipe2, setsid};
 
@@ -35,6 +35,32 @@ use super::exec::exit_now;
 nix::ioctl_read_bad!(get_size, libc::TIOCGWINSZ, Winsize);
 nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, Winsize);
 nix::ioctl_write_int_bad!(become_controlling, libc::TIOCSCTTY);
+
+/// Whose terminal sends a carriage return before each newline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returns {
+    /// The container's, as Docker has it.
+    Inside,
+    /// The caller's, as runc has it: what is written to a file has none.
+    Outside,
+}
+
+impl Returns {
+    /// Makes it so of one end, before anybody looks at the other.
+    pub(super) fn set(self, terminal: impl AsFd) -> Result<()> {
+        if self == Returns::Inside {
+            return Ok(());
+        }
+        let mut modes = tcgetattr(&terminal).during("tcgetattr", "the terminal")?;
+        modes.output_flags.remove(OutputFlags::ONLCR);
+        tcsetattr(&terminal, SetArg::TCSANOW, &modes).during("tcsetattr", "the terminal")
+    }
+
+    fn of(master: &File) -> Result<Self> {
+        let modes = tcgetattr(master).during("tcgetattr", "the terminal")?;
+        Ok(if modes.output_flags.contains(OutputFlags::ONLCR) { Returns::Inside } else { Returns::Outside })
+    }
+}
 
 /// The end that the command gets.
 #[derive(Debug)]
@@ -111,8 +137,9 @@ impl Window {
     /// Makes a terminal, of the size of the caller's when there is one, and starts to copy between the two;
     /// from standard input only `with_stdin`. It ends by itself when nobody has the slave open any more; a `claim` is the
     /// parent's alone.
-    pub fn open(with_stdin: bool, claim: Option<&Claim>) -> Result<(Window, Slave)> {
+    pub fn open(with_stdin: bool, returns: Returns, claim: Option<&Claim>) -> Result<(Window, Slave)> {
         let OpenptyResult { master, slave } = pair(callers_size().as_ref())?;
+        returns.set(&slave)?;
         Self::of(with_stdin, claim, slave, || Ok(master)).map(|(window, slave)| (window, Slave(slave)))
     }
 
@@ -162,7 +189,8 @@ fn show(master: impl FnOnce() -> Result<OwnedFd>, with_stdin: bool) -> Result<()
     let master = File::from(master()?);
     let resized = SigSet::from(Signal::SIGWINCH);
     let resized = SignalFd::with_flags(&resized, SfdFlags::SFD_CLOEXEC).during("signalfd", "SIGWINCH")?;
-    let _raw = (with_stdin && io::stdin().is_terminal()).then(RawMode::enter).transpose()?;
+    let returns = Returns::of(&master)?;
+    let _raw = (with_stdin && io::stdin().is_terminal()).then(|| RawMode::enter(returns)).transpose()?;
     let again = || master.try_clone().during("dup", "the terminal");
     let (input, size) = (again()?, again()?);
     if with_stdin {
@@ -226,10 +254,11 @@ pub(super) fn copy_size(from: &OwnedFd, to: &OwnedFd) -> Result<()> {
 struct RawMode(Termios);
 
 impl RawMode {
-    fn enter() -> Result<Self> {
+    fn enter(returns: Returns) -> Result<Self> {
         let modes = tcgetattr(io::stdin()).during("tcgetattr", "stdin")?;
         let mut raw = modes.clone();
         cfmakeraw(&mut raw);
+        raw.output_flags.set(OutputFlags::OPOST, returns == Returns::Outside);
         tcsetattr(io::stdin(), SetArg::TCSANOW, &raw).during("tcsetattr", "stdin")?;
         Ok(RawMode(modes))
     }

@@ -190,8 +190,12 @@ fn a_terminal_of_exec_is_the_containers_own_and_has_a_name_there() {
         assert_eq!(exec(&bundle), "/dev/pts/0\r\n/dev/pts/0\r\n/dev/pts/0 /dev/pts/ptmx\r\nthere\r\n");
         // And through a window of the caller's own.
         let said = bundle.runbox(&["exec", "--tty", &bundle.id, "sh", "-c", script]).ok();
-        assert_eq!(said.out, "/dev/pts/0\r\n/dev/pts/0\r\n/dev/pts/0 /dev/pts/ptmx\r\nthere\r\n");
+        assert_eq!(said.out, "/dev/pts/0\n/dev/pts/0\n/dev/pts/0 /dev/pts/ptmx\nthere\n");
         end(&bundle);
+        // Of the first process, too: what returns the cursor is the caller's terminal.
+        let mut bundle = Bundle::new("test -t 0 && echo a terminal");
+        bundle.config["process"]["terminal"] = json!(true);
+        assert_eq!(bundle.run().ok().out, "a terminal\n");
 
         // Whoever is in the container has put something else there: it is not opened for a terminal.
         let bundle = sleeper();
