@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -101,15 +101,24 @@ impl Store {
             return self.incoming();
         }
         let mut incoming = Incoming::new(self, path, file);
-        let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            let count = incoming.file.read(&mut piece).during("read", incoming.path.display())?;
-            if count == 0 {
-                return Ok(incoming);
-            }
-            incoming.hash.update(&piece[..count]);
-            incoming.size_bytes += count as u64;
-        }
+        let mut left = BufReader::with_capacity(PIECE_BYTES, &incoming.file);
+        incoming.size_bytes = io::copy(&mut left, &mut incoming.hash).during("read", incoming.path.display())?;
+        Ok(incoming)
+    }
+}
+
+/// Takes the digest of what is written to it.
+#[derive(Debug)]
+pub(crate) struct Hashing(pub(crate) Sha256);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -119,16 +128,14 @@ pub struct Incoming<'a> {
     store: &'a Store,
     path: PathBuf,
     file: File,
-    hash: Sha256,
+    hash: Hashing,
     size_bytes: u64,
     follower: Option<Sender<Came>>,
-    /// Whether it is among the blobs, and what has its path now is another's.
-    is_kept: bool,
 }
 
 impl<'a> Incoming<'a> {
     fn new(store: &'a Store, path: PathBuf, file: File) -> Self {
-        Incoming { store, path, file, hash: Sha256::new(), size_bytes: 0, follower: None, is_kept: false }
+        Incoming { store, path, file, hash: Hashing(Sha256::new()), size_bytes: 0, follower: None }
     }
 
     /// How much there is by now.
@@ -174,7 +181,7 @@ impl<'a> Incoming<'a> {
     /// # Errors
     /// [`Error::Os`]; another digest than the one expected is one.
     pub fn finish(self, expected: Option<&Digest>) -> Result<Digest> {
-        let digest = Digest(self.hash.clone().finalize().into());
+        let digest = Digest(self.hash.0.clone().finalize().into());
         self.keep(digest, expected)
     }
 
@@ -192,7 +199,7 @@ impl<'a> Incoming<'a> {
         self.keep(digest, None)
     }
 
-    fn keep(mut self, digest: Digest, expected: Option<&Digest>) -> Result<Digest> {
+    fn keep(self, digest: Digest, expected: Option<&Digest>) -> Result<Digest> {
         if let Some(expected) = expected.filter(|expected| **expected != digest) {
             return Err(io::Error::other(format!("its content has the digest {digest}"))).during("verify", expected);
         }
@@ -200,7 +207,6 @@ impl<'a> Incoming<'a> {
         if !to.exists() {
             self.file.sync_all().during("fsync", self.path.display())?;
             on_disk::rename_durably(&self.path, &to)?;
-            self.is_kept = true;
         }
         self.tell(Came::All).during("unpack", digest)?;
         Ok(digest)
@@ -210,7 +216,7 @@ impl<'a> Incoming<'a> {
 impl Write for Incoming<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
-        self.hash.update(&bytes[..count]);
+        self.hash.0.update(&bytes[..count]);
         self.size_bytes += count as u64;
         self.tell(Came::Bytes(count as u64))?;
         Ok(count)
@@ -223,7 +229,8 @@ impl Write for Incoming<'_> {
 
 impl Drop for Incoming<'_> {
     fn drop(&mut self) {
-        if !self.is_kept {
+        // Finished, it is among the blobs, and what has its path by now is another's.
+        if on_disk::is_at(&self.path, &self.file).is_ok_and(|is| is) {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::layout::list;
 use super::{Found, Stored};
-use crate::blobs::{Incoming, MOST_DOCUMENT_BYTES, refuse};
+use crate::blobs::{Hashing, Incoming, MOST_DOCUMENT_BYTES, refuse};
 use crate::image::{Image, Platform, media_type};
 use crate::layers::{Verbs, open_blob};
 use crate::make::{NewLayer, Remarks, make};
@@ -238,18 +238,4 @@ fn read_full(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result
         }
     }
     Ok(count)
-}
-
-/// Takes the digest of what is written to it.
-struct Hashing(Sha256);
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
