@@ -75,8 +75,12 @@ fn call(caller: Caller<'_>, hook: &Hook, kind: &'static str, state: &str) -> Res
         command.arg0(text(name)).args(args.iter().map(text));
     }
     if let Some(env) = hook.env.as_deref().or(caller.env) {
-        let pair = |pair: &CString| pair.to_str().ok()?.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned()));
-        command.env_clear().envs(env.iter().filter_map(pair));
+        let pair = |pair: &CString| {
+            let mut parts =
+                pair.as_bytes().splitn(2, |byte| *byte == b'=').map(|part| OsStr::from_bytes(part).to_owned());
+            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+        };
+        command.env_clear().envs(env.iter().map(pair));
     }
     if let Some(policy) = caller.policy {
         let (filter, flags) = (seccomp::assemble(policy)?, policy.flags);
