@@ -55,11 +55,6 @@ impl Returns {
         modes.output_flags.remove(OutputFlags::ONLCR);
         tcsetattr(&terminal, SetArg::TCSANOW, &modes).during("tcsetattr", "the terminal")
     }
-
-    fn of(master: &File) -> Result<Self> {
-        let modes = tcgetattr(master).during("tcgetattr", "the terminal")?;
-        Ok(if modes.output_flags.contains(OutputFlags::ONLCR) { Returns::Inside } else { Returns::Outside })
-    }
 }
 
 /// The end that the command gets.
@@ -189,8 +184,7 @@ fn show(master: impl FnOnce() -> Result<OwnedFd>, with_stdin: bool) -> Result<()
     let master = File::from(master()?);
     let resized = SigSet::from(Signal::SIGWINCH);
     let resized = SignalFd::with_flags(&resized, SfdFlags::SFD_CLOEXEC).during("signalfd", "SIGWINCH")?;
-    let returns = Returns::of(&master)?;
-    let _raw = (with_stdin && io::stdin().is_terminal()).then(|| RawMode::enter(returns)).transpose()?;
+    let _raw = (with_stdin && io::stdin().is_terminal()).then(|| RawMode::enter(&master)).transpose()?;
     let again = || master.try_clone().during("dup", "the terminal");
     let (input, size) = (again()?, again()?);
     if with_stdin {
@@ -254,11 +248,12 @@ pub(super) fn copy_size(from: &OwnedFd, to: &OwnedFd) -> Result<()> {
 struct RawMode(Termios);
 
 impl RawMode {
-    fn enter(returns: Returns) -> Result<Self> {
+    fn enter(master: &File) -> Result<Self> {
+        let inside = tcgetattr(master).during("tcgetattr", "the terminal")?;
         let modes = tcgetattr(io::stdin()).during("tcgetattr", "stdin")?;
         let mut raw = modes.clone();
         cfmakeraw(&mut raw);
-        raw.output_flags.set(OutputFlags::OPOST, returns == Returns::Outside);
+        raw.output_flags.set(OutputFlags::OPOST, !inside.output_flags.contains(OutputFlags::ONLCR));
         tcsetattr(io::stdin(), SetArg::TCSANOW, &raw).during("tcsetattr", "stdin")?;
         Ok(RawMode(modes))
     }
