@@ -151,6 +151,19 @@ fn a_hook_without_an_environment_has_that_of_the_process_that_calls_it() {
 }
 
 #[test]
+fn a_hook_gets_a_variable_that_has_no_value() {
+    needs!(root);
+    shielded(|| {
+        let mut bundle = Bundle::new("true");
+        let script = format!("echo ${{BARE-none}} > {}/bare", place());
+        let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["BARE"]});
+        bundle.config["hooks"] = json!({"createRuntime": [hook]});
+        bundle.run().ok();
+        assert_eq!(fs::read_to_string(dir().join("bare")).unwrap(), "\n");
+    });
+}
+
+#[test]
 fn a_hook_that_takes_longer_than_its_timeout_has_failed() {
     needs!(root);
     shielded(|| {
